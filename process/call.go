@@ -1,0 +1,297 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Call is one request under way. A behaviour's request type embeds it; the
+// request is then its own ctx while it is handled, and whoever holds it can
+// answer, once.
+type Call struct {
+	to, from *proc
+	w        *waiter
+	use      uint64
+	err      error // of the answer, set by the winner of the claim
+}
+
+// A Requester is anything that embeds a Call.
+type Requester interface{ header() *Call }
+
+func (c *Call) header() *Call { return c }
+
+// From returns who called; the zero PID for a caller outside any process.
+func (c *Call) From() PID {
+	if c.from == nil || c.from.isRoot() {
+		return PID{}
+	}
+	return PID{c.from}
+}
+
+// Waiting reports whether an answer would still reach somebody.
+func (c *Call) Waiting() bool { return c.w.state.Load() == c.use<<3|uint64(waiting) }
+
+// Reply answers the call, from any goroutine. The first answer wins; set is
+// called by the winner, before the caller goes on, to put the answer where the
+// caller will look. It reports whether there was still somebody to answer.
+func (c *Call) Reply(set func(), err error) bool {
+	if !c.w.claim(c.use, replied) {
+		return false
+	}
+	if set != nil {
+		set()
+	}
+	c.err = err
+	if n := c.to.node; n.wants(Replied) {
+		c.to.emit(Event{Kind: Replied, Peer: PID{c.from}, Reason: err})
+	}
+	c.w.wake()
+	return true
+}
+
+// A Call is the ctx of its request: that of the process that handles it.
+
+func (c *Call) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (c *Call) Done() <-chan struct{} { return c.to.Done() }
+
+func (c *Call) Err() error { return c.to.Err() }
+
+func (c *Call) Value(key any) any {
+	if _, ok := key.(callKey); ok {
+		return c
+	}
+	return c.to.Value(key)
+}
+
+type callKey struct{}
+
+// CallOf returns the request in hand to which ctx belongs, nil if it is not
+// the ctx that a request's handler was given.
+func CallOf(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}
+
+// Do sends req to a process and waits for the answer. It ends with the error of
+// the answer; with an [*ExitError] as soon as the process ends, or at once if
+// it has; with [ErrTimeout] after the node's CallTimeout (or that of
+// [WithCallTimeout]) if ctx has no deadline; and with ctx's cause when ctx is
+// done. A late answer reaches nobody. The request is handled even if the caller
+// has given up meanwhile, as in OTP.
+func Do(ctx context.Context, to PID, req Requester) error {
+	caller, err := actor(ctx)
+	if err != nil {
+		return err
+	}
+	if to.p == nil {
+		return &ExitError{Reason: ErrNoProc}
+	}
+	if err := caller.mayCall(to.p); err != nil {
+		return err
+	}
+	if g := to.p.group; g != nil && g != caller.group && !caller.isRoot() {
+		caller.cross(to.p)
+	}
+	err = caller.do(ctx, to.p, req)
+	return to.p.explain(caller, err)
+}
+
+// mayCall refuses calls that could never be answered.
+func (p *proc) mayCall(to *proc) error {
+	if p == to && !p.isRoot() {
+		return fmt.Errorf("%v: %w", PID{p}, ErrCallingSelf)
+	}
+	if p.parent == to {
+		p.mu.Lock()
+		starting := p.x != nil && p.x.starter != nil
+		p.mu.Unlock()
+		if starting {
+			return fmt.Errorf("%v calls %v: %w", PID{p}, PID{to}, ErrCallingStarter)
+		}
+	}
+	return nil
+}
+
+func (p *proc) do(ctx context.Context, to *proc, req Requester) error {
+	w := p.node.waiters.get()
+	defer p.node.waiters.put(w)
+	c := req.header()
+	*c = Call{to: to, from: p, w: w, use: w.begin()}
+	if err := p.wait(ctx, w); err != nil {
+		return err
+	}
+	defer p.dropWait(w)
+	if p.node.wants(Called) {
+		p.emit(Event{Kind: Called, Peer: PID{to}, Msg: req})
+	}
+	if err := to.ask(c, req); err != nil {
+		return err
+	}
+	defer to.dropCaller(w)
+	limit := callTimeout(ctx, p.node)
+	if limit > 0 {
+		p.node.deadlines.arm(w, limit)
+	}
+	switch await(ctx, w) {
+	case replied:
+		return c.err
+	case timedOut:
+		return fmt.Errorf("call of %T to %v was not answered within %v: %w", req, PID{to}, limit, ErrTimeout)
+	case died:
+		return to.obituary()
+	}
+	return cause(ctx, p)
+}
+
+// wait enters w among the things that p waits for, so that p's own end ends
+// them.
+func (p *proc) wait(ctx context.Context, w *waiter) error {
+	_, w.hard = ctx.(*lastCtx)
+	if !w.hard {
+		w.hard = ctx.Value(lastKey{}) != nil
+	}
+	p.mu.Lock()
+	if p.fenced.Load() {
+		p.mu.Unlock()
+		return p.refusal()
+	}
+	if p.x != nil && p.x.cancelled && !w.hard {
+		defer p.mu.Unlock()
+		return p.x.cause
+	}
+	p.waits.add(w, callerSide)
+	p.mu.Unlock()
+	return nil
+}
+
+func (p *proc) dropWait(w *waiter) {
+	p.mu.Lock()
+	p.waits.remove(w, callerSide)
+	p.mu.Unlock()
+}
+
+func (p *proc) dropCaller(w *waiter) {
+	p.mu.Lock()
+	p.callers.remove(w, calleeSide)
+	p.mu.Unlock()
+}
+
+// ask puts a call into p's mailbox and its waiter among p's callers.
+func (p *proc) ask(c *Call, req Requester) error {
+	e := envelope{msg: req, from: c.from, kind: envCall}
+	p.mu.Lock()
+	if err := p.admit(e); err != nil {
+		p.mu.Unlock()
+		if err == errFenced {
+			return c.from.refusal()
+		}
+		return err
+	}
+	if p.doomed || p.state == dead {
+		p.mu.Unlock()
+		return &ExitError{PID: PID{p}, Name: p.path(), Reason: ErrNoProc}
+	}
+	p.callers.add(c.w, calleeSide)
+	resume := p.enqueue(e)
+	p.mu.Unlock()
+	resume.now()
+	return nil
+}
+
+// await blocks until the outcome of w is decided, or decides it when ctx is
+// done. A process's own ctx needs no watching: its end resolves its waits.
+func await(ctx context.Context, w *waiter) outcome {
+	if isOwn(ctx) {
+		w.receive()
+		return w.outcome()
+	}
+	select {
+	case <-w.ch:
+		w.received = true
+	case <-ctx.Done():
+		w.resolve(cancelled) // or somebody was first, and an outcome is there
+		w.receive()
+	}
+	return w.outcome()
+}
+
+func isOwn(ctx context.Context) bool {
+	switch c := ctx.(type) {
+	case *proc, *Call, *lastCtx:
+		return true
+	case *birthCtx:
+		return isOwn(c.Context)
+	case *timeoutCtx:
+		return isOwn(c.Context)
+	}
+	return false
+}
+
+// cause says why a wait was cancelled.
+func cause(ctx context.Context, p *proc) error {
+	if p.fenced.Load() {
+		return p.refusal()
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return context.Canceled
+}
+
+// obituary is the error of those who waited for an answer of p.
+func (p *proc) obituary() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return &ExitError{PID: PID{p}, Name: p.path(), Reason: p.reason}
+}
+
+// WithCallTimeout returns a ctx whose calls wait that long, instead of the
+// node's CallTimeout; Infinity: without limit. A deadline of ctx itself holds
+// besides.
+func WithCallTimeout(ctx context.Context, d time.Duration) context.Context {
+	return &timeoutCtx{ctx, d}
+}
+
+type timeoutCtx struct {
+	context.Context
+	d time.Duration
+}
+
+type timeoutKey struct{}
+
+func (c *timeoutCtx) Value(key any) any {
+	if _, ok := key.(timeoutKey); ok {
+		return c.d
+	}
+	return c.Context.Value(key)
+}
+
+// callTimeout is how long a call with ctx waits; 0: no limit of ours.
+func callTimeout(ctx context.Context, n *Node) time.Duration {
+	switch ctx.(type) {
+	case *proc, *Call:
+		return max(n.callTimeout, 0)
+	}
+	if d, ok := ctx.Value(timeoutKey{}).(time.Duration); ok {
+		return max(d, 0)
+	}
+	if _, ok := ctx.Deadline(); ok {
+		return 0
+	}
+	return max(n.callTimeout, 0)
+}
+
+// explain lets the group of a process that did not answer say why.
+func (p *proc) explain(caller *proc, err error) error {
+	if err == nil || p.group == nil || p.group.Explain == nil || p.group == caller.group {
+		return err
+	}
+	var exit *ExitError
+	if errors.As(err, &exit) && exit.PID.p == p {
+		return p.group.Explain(err)
+	}
+	return err
+}

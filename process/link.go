@@ -1,0 +1,80 @@
+package process
+
+import "context"
+
+// Link ties the calling process and another together: when one ends, the other
+// gets an exit signal with the same reason. Linking twice, or oneself, changes
+// nothing. If the other is dead already, a caller that traps exits gets its
+// *ExitSignal with [ErrNoProc]; one that does not, the error.
+func Link(ctx context.Context, to Target) error {
+	self, p, err := pair(ctx, to)
+	if err != nil {
+		return err
+	}
+	if self == p {
+		return nil
+	}
+	a, b := self, p
+	if a.id > b.id { // always the older first, so that two who link each other cannot deadlock
+		a, b = b, a
+	}
+	a.mu.Lock()
+	b.mu.Lock()
+	gone := p.state == dead || p.doomed
+	fenced := self.fenced.Load()
+	if !gone && !fenced {
+		a.links.Add(b)
+		b.links.Add(a)
+	}
+	b.mu.Unlock()
+	a.mu.Unlock()
+	switch {
+	case fenced:
+		return self.refusal()
+	case gone:
+		return self.linkDead(p)
+	}
+	if self.node.wants(Linked) {
+		self.emit(Event{Kind: Linked, Peer: PID{p}})
+	}
+	return nil
+}
+
+// linkDead is what linking a dead process does.
+func (p *proc) linkDead(to *proc) error {
+	p.mu.Lock()
+	if !p.trap {
+		p.mu.Unlock()
+		return &ExitError{PID: PID{to}, Name: to.path(), Reason: ErrNoProc}
+	}
+	resume := p.enqueue(envelope{msg: &ExitSignal{PID{to}, ErrNoProc}, from: to, kind: envExit})
+	p.mu.Unlock()
+	resume.now()
+	return nil
+}
+
+// Unlink takes a link away. After it no exit signal of the other comes by link;
+// an *ExitSignal that is already in the mailbox stays there.
+func Unlink(ctx context.Context, to Target) error {
+	self, p, err := pair(ctx, to)
+	if err != nil {
+		return err
+	}
+	unlink(self, p)
+	return nil
+}
+
+func unlink(a, b *proc) {
+	if a.id > b.id {
+		a, b = b, a
+	}
+	if a == b {
+		return
+	}
+	a.mu.Lock()
+	b.mu.Lock()
+	a.links.Delete(b)
+	b.links.Delete(a)
+	b.mu.Unlock()
+	a.mu.Unlock()
+}

@@ -1,0 +1,174 @@
+package process
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// A Down tells a process that one it monitors has ended. It comes once, and
+// nothing of the dead arrives after it.
+type Down struct {
+	Ref    MonitorRef
+	PID    PID
+	Name   string // if it was monitored by name
+	Reason error  // ErrNoProc if it had ended before
+	Tag    any    // what was given to Monitor
+}
+
+// A MonitorRef is one monitor.
+type MonitorRef struct{ m *monitor }
+
+type monitor struct {
+	by, on *proc
+	name   string
+	tag    any
+	slot   *waiter // of Wait, instead of a message
+	use    uint64
+	state  atomic.Uint32
+	alias  atomic.Pointer[Alias] // closed with it
+}
+
+const (
+	monActive uint32 = iota
+	monFired
+	monDelivered
+	monFlushed
+)
+
+// Monitor lets the calling process know by a *Down when another ends; at once,
+// with [ErrNoProc], if it has. Each Monitor is one of its own.
+func Monitor(ctx context.Context, to Target, tag any) (MonitorRef, error) {
+	self, err := actor(ctx)
+	if err != nil {
+		return MonitorRef{}, err
+	}
+	m := &monitor{by: self, tag: tag}
+	if n, ok := to.(Name); ok {
+		m.name = string(n)
+	}
+	if pid, err := to.Resolve(ctx); err == nil {
+		m.on = pid.p
+	}
+	self.mu.Lock()
+	if self.fenced.Load() {
+		self.mu.Unlock()
+		return MonitorRef{}, self.refusal()
+	}
+	self.ext().monitors.Add(m)
+	self.mu.Unlock()
+	if m.on == nil || !m.on.watch(m) {
+		m.fire(ErrNoProc)
+	}
+	return MonitorRef{m}, nil
+}
+
+// watch enters m unless p is dead. It may still watch the dying.
+func (p *proc) watch(m *monitor) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state == dead {
+		return false
+	}
+	return p.watched.Add(m)
+}
+
+func (p *proc) unwatch(m *monitor) bool {
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.watched.Delete(m)
+}
+
+// fire tells the watcher.
+func (m *monitor) fire(reason error) {
+	if !m.state.CompareAndSwap(monActive, monFired) {
+		return
+	}
+	m.alias.Load().monitorGone()
+	if m.slot != nil {
+		m.slot.resolveUse(m.use, replied)
+		return
+	}
+	d := &Down{Ref: MonitorRef{m}, PID: PID{m.on}, Name: m.name, Reason: reason, Tag: m.tag}
+	// A signal is never refused.
+	_ = m.by.push(envelope{msg: d, from: m.on, kind: envDown})
+}
+
+// deliver reports whether a Down that comes out of p's mailbox is still wanted.
+func (m *monitor) deliver(p *proc) bool {
+	p.mu.Lock()
+	p.ext().monitors.Delete(m)
+	p.mu.Unlock()
+	return m.state.CompareAndSwap(monFired, monDelivered)
+}
+
+// Demonitor takes a monitor away, with its *Down if that is in the mailbox
+// (OTP: demonitor with flush and info). It reports whether the monitor was
+// still active, that is whether the other had not ended.
+func Demonitor(ctx context.Context, ref MonitorRef) (was bool) {
+	self, err := actor(ctx)
+	if err != nil || ref.m == nil || ref.m.by != self {
+		return false
+	}
+	return ref.m.drop()
+}
+
+func (m *monitor) drop() (was bool) {
+	was = m.on.unwatch(m)
+	m.alias.Load().monitorGone()
+	m.state.CompareAndSwap(monFired, monFlushed)
+	m.by.mu.Lock()
+	m.by.ext().monitors.Delete(m)
+	m.by.mu.Unlock()
+	return was
+}
+
+// Wait waits until a process has ended and returns its reason. That of one that
+// is dead already is returned at once. err is ctx's cause if ctx is done first.
+func Wait(ctx context.Context, to Target) (reason, err error) {
+	return WaitFor(ctx, to, Infinity)
+}
+
+// WaitFor is Wait with a limit; err is ErrTimeout when it is over.
+func WaitFor(ctx context.Context, to Target, limit time.Duration) (reason, err error) {
+	self, p, err := pair(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	w := self.node.waiters.get()
+	defer self.node.waiters.put(w)
+	m := &monitor{by: self, on: p, slot: w, use: w.begin()}
+	if err := self.wait(ctx, w); err != nil {
+		return nil, err
+	}
+	defer self.dropWait(w)
+	if p.watch(m) {
+		defer p.unwatch(m)
+		if limit >= 0 {
+			self.node.deadlines.arm(w, limit)
+		}
+		switch await(ctx, w) {
+		case timedOut:
+			return nil, ErrTimeout
+		case cancelled:
+			return nil, cause(ctx, self)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reason, nil
+}
+
+// awaitDeath waits for the end of a process that is doomed, so for its Grace at
+// most.
+func (p *proc) awaitDeath() {
+	w := p.node.waiters.get()
+	defer p.node.waiters.put(w)
+	m := &monitor{by: p.node.root, on: p, slot: w, use: w.begin()}
+	if p.watch(m) {
+		w.receive()
+	}
+}

@@ -1,0 +1,138 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// ErrHasName refuses to register a process that has a name: it has one at most,
+// as in OTP.
+var ErrHasName = errors.New("process: already has a name")
+
+// names is a node's table of registered names.
+type names struct {
+	mu   sync.RWMutex
+	byID map[string]*proc
+	// lost says whose a name was that went away while its group was stopping,
+	// so that who asks for it can be told why.
+	lost map[string]*Group
+}
+
+// claim gives a name to p, or says who has it.
+func (t *names) claim(name string, p *proc) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if has := t.byID[name]; has != nil {
+		return &AlreadyStartedError{Name: name, PID: PID{has}}
+	}
+	if t.byID == nil {
+		t.byID = make(map[string]*proc)
+	}
+	t.byID[name] = p
+	delete(t.lost, name)
+	return nil
+}
+
+func (t *names) release(name string, p *proc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID[name] != p {
+		return
+	}
+	delete(t.byID, name)
+	if g := p.group; g != nil && g.stopping.Load() {
+		if t.lost == nil {
+			t.lost = make(map[string]*Group)
+		}
+		t.lost[name] = g
+	}
+}
+
+func (t *names) find(name string) *proc {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byID[name]
+}
+
+// missing is the error for a name that nobody has.
+func (t *names) missing(name string) error {
+	t.mu.RLock()
+	g := t.lost[name]
+	t.mu.RUnlock()
+	err := noProc(name)
+	if g != nil && g.Explain != nil {
+		return g.Explain(err)
+	}
+	return err
+}
+
+// forget drops what was remembered for a group that is no longer stopping.
+func (t *names) forget(g *Group) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, of := range t.lost {
+		if of == g {
+			delete(t.lost, name)
+		}
+	}
+}
+
+// Register gives a name to a living process that has none. The name is free
+// again as soon as the process ends, before anybody learns of that.
+func Register(ctx context.Context, name string, to Target) error {
+	_, p, err := pair(ctx, to)
+	if err != nil {
+		return fmt.Errorf("process: register %q: %w", name, err)
+	}
+	if name == "" {
+		return fmt.Errorf("process: register %v: the name is empty", PID{p})
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.fenced.Load() || p.state == dead:
+		return fmt.Errorf("process: register %q: %w", name, &ExitError{PID: PID{p}, Reason: ErrNoProc})
+	case p.name != "":
+		return fmt.Errorf("process: register %q: %v is called %q: %w", name, PID{p}, p.name, ErrHasName)
+	}
+	if err := p.node.names.claim(name, p); err != nil {
+		return err
+	}
+	p.name = name
+	return nil
+}
+
+// Unregister takes a name away.
+func Unregister(ctx context.Context, name string) error {
+	n, err := NodeOf(ctx)
+	if err != nil {
+		return err
+	}
+	p := n.names.find(name)
+	if p == nil {
+		return n.names.missing(name)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.name != name {
+		return noProc(name)
+	}
+	n.names.release(name, p)
+	p.name = ""
+	return nil
+}
+
+// Whereis returns the process that has the name.
+func Whereis(ctx context.Context, name string) (PID, bool) {
+	n, err := NodeOf(ctx)
+	if err != nil {
+		return PID{}, false
+	}
+	p := n.names.find(name)
+	if p == nil || p.ending() {
+		return PID{}, false
+	}
+	return PID{p}, true
+}

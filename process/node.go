@@ -1,0 +1,202 @@
+package process
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coppice-go/coppice/internal/mailbox"
+)
+
+// A NodeSpec describes a [Node]. The zero value is usable.
+type NodeSpec struct {
+	Name string // shown in reports; "": "node"
+	// Grace is how long the goroutine of a process that is dead may sit in a
+	// handler before it is abandoned; 0: 100 ms, Infinity: for ever.
+	Grace time.Duration
+	// CallTimeout is how long a call waits whose ctx has no deadline; 0: 5 s,
+	// Infinity: for ever.
+	CallTimeout time.Duration
+	Probe       Probe           // nil: reports go to standard error, as text
+	Values      context.Context // values that every process of the node sees; nil: none
+}
+
+// A Node is a world of processes. Any number of them live side by side in one
+// program; a process of one is a stranger to those of another.
+type Node struct {
+	name        string
+	grace       time.Duration
+	callTimeout time.Duration
+	start       time.Time
+	stderr      io.Writer
+	root        *proc
+	ids         atomic.Uint64
+	mask        atomic.Uint32
+	probe       atomic.Pointer[Probe]
+	names       names
+	table       table
+	waiters     waiterPool
+	deadlines   deadlines
+	chunks      mailbox.Pool[envelope]
+	stop        sync.Mutex
+}
+
+// NewNode makes a node. It runs nothing until something is started on it.
+func NewNode(spec NodeSpec) *Node {
+	n := &Node{name: cmp.Or(spec.Name, "node"), grace: cmp.Or(spec.Grace, 100*time.Millisecond),
+		callTimeout: cmp.Or(spec.CallTimeout, 5*time.Second), start: time.Now(), stderr: os.Stderr}
+	n.deadlines.node = n
+	n.deadlines.next.Store(never)
+	n.root = &proc{node: n, b: root{}, kind: "root", values: spec.Values, trap: true, grace: Infinity, inited: true}
+	n.root.runFn = n.root.run
+	n.SetProbe(spec.Probe)
+	return n
+}
+
+// root is what hangs above everything that was started with a node's own ctx.
+// It takes no messages; the ends of its children are theirs to report.
+type root struct{ noCallbacks }
+
+// Name returns the node's name.
+func (n *Node) Name() string { return n.name }
+
+// Context returns the ctx that acts for the node itself: what is started with
+// it hangs below the node's root. It is done when the node has stopped.
+func (n *Node) Context() context.Context { return n.root }
+
+// since is the node's clock.
+func (n *Node) since() time.Duration { return time.Since(n.start) }
+
+// Processes returns the living processes, oldest first.
+func (n *Node) Processes() []PID {
+	return n.list(func(p *proc) bool { return p.state != dead && !p.doomed })
+}
+
+// Abandoned returns the dead processes whose goroutine still runs.
+func (n *Node) Abandoned() []PID {
+	return n.list(func(p *proc) bool { return p.state == dead })
+}
+
+func (n *Node) list(want func(*proc) bool) []PID {
+	var out []PID
+	for _, p := range n.table.all() {
+		p.mu.Lock()
+		ok := want(p)
+		p.mu.Unlock()
+		if ok {
+			out = append(out, PID{p})
+		}
+	}
+	slices.SortFunc(out, func(a, b PID) int { return cmp.Compare(a.p.id, b.p.id) })
+	return out
+}
+
+// shutdown is how long a worker right below the root has to obey.
+const shutdown = 5 * time.Second
+
+// Stop ends the node: what hangs below its root is told to shut down, youngest
+// first and one after the other (5 s each, supervisors without limit), then
+// what is linked to nobody. When ctx is done the rest is killed. The error
+// names what was killed or abandoned. A node that is stopped stays so.
+func (n *Node) Stop(ctx context.Context) error {
+	n.stop.Lock()
+	defer n.stop.Unlock()
+	if n.root.fenced.Load() {
+		return nil
+	}
+	var late []string
+	for p := n.youngest(); p != nil; p = n.youngest() {
+		if !n.stopOne(ctx, p) {
+			late = append(late, PID{p}.String())
+		}
+	}
+	for _, pid := range n.Processes() {
+		pid.p.doom(ErrKilled)
+		pid.p.awaitDeath()
+	}
+	n.root.doomRoot()
+	n.deadlines.stop()
+	for _, pid := range n.Abandoned() {
+		late = append(late, pid.String()+" (abandoned, its goroutine still runs)")
+	}
+	if late != nil {
+		return fmt.Errorf("process: node %s: did not stop in time: %s", n.name, strings.Join(late, ", "))
+	}
+	return nil
+}
+
+func (n *Node) youngest() *proc {
+	n.root.mu.Lock()
+	defer n.root.mu.Unlock()
+	var p *proc
+	for _, c := range n.root.links.All() {
+		if p == nil || c.id > p.id {
+			p = c
+		}
+	}
+	return p
+}
+
+// stopOne shuts one process down and reports whether it obeyed.
+func (n *Node) stopOne(ctx context.Context, p *proc) bool {
+	// The root is never fenced here, so the signal cannot be refused.
+	_ = p.exitSignal(n.root, ErrShutdown, false)
+	limit := shutdown
+	if p.kind == KindSupervisor {
+		limit = Infinity
+	}
+	if _, err := WaitFor(below(ctx, n.root), PID{p}, limit); err == nil {
+		return true
+	}
+	p.doom(ErrKilled)
+	p.awaitDeath()
+	return false
+}
+
+// below gives a ctx of the caller's the root to act for.
+func below(ctx context.Context, root *proc) context.Context { return &actingCtx{ctx, root} }
+
+type actingCtx struct {
+	context.Context
+	p *proc
+}
+
+func (c *actingCtx) Value(key any) any {
+	if _, ok := key.(selfKey); ok {
+		return c.p
+	}
+	return c.Context.Value(key)
+}
+
+// doomRoot is the end of the node's own ctx.
+func (p *proc) doomRoot() {
+	p.fenced.Store(true)
+	p.mu.Lock()
+	p.waits.resolve(cancelled, true)
+	cancel := p.cancelWith(ErrNodeStopped)
+	p.mu.Unlock()
+	cancel()
+}
+
+// Acting returns ctx with the identity of as: deadline, cancellation and values
+// are ctx's, but what is done with it is done by the process or node of as. It
+// is how a request that comes from outside, with a ctx of its own, acts in the
+// name of the process that serves it.
+func Acting(ctx, as context.Context) (context.Context, error) {
+	p, err := actor(as)
+	if err != nil {
+		return nil, err
+	}
+	return below(ctx, p), nil
+}
+
+// KindSupervisor is the Kind of supervisors: what stops a process waits for one
+// of these without limit, as OTP does.
+const KindSupervisor = "supervisor"

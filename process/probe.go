@@ -1,0 +1,159 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// A Kind is what an [Event] is about: one bit.
+type Kind uint32
+
+const (
+	Spawned     Kind = 1 << iota // PID was started by Peer
+	Exited                       // PID has ended with Reason
+	Crashed                      // PID is about to end with Reason, which is not clean; Detail is a *CrashReport
+	Abandoned                    // PID is dead, but its goroutine still runs
+	Linked                       // PID linked itself to Peer
+	Sent                         // PID sends Msg to Peer
+	Called                       // PID calls Peer with Msg
+	Received                     // PID takes Msg, from Peer
+	Handled                      // PID has handled Msg; Reason is what its handler returned
+	Replied                      // PID has answered Peer; Reason is the answer's error
+	Changed                      // a state machine changed state
+	Supervised                   // a supervisor decided something
+	Application                  // an application changed phase
+	Network                      // a listener or a connection
+	Warned                       // something that somebody should look at
+	allKinds    Kind = 1<<iota - 1
+)
+
+var kindNames = [...]string{"spawned", "exited", "crashed", "abandoned", "linked", "sent", "called", "received",
+	"handled", "replied", "changed", "supervised", "application", "network", "warned"}
+
+// String returns the names of the bits, joined by "|".
+func (k Kind) String() string {
+	s := ""
+	for i, name := range kindNames {
+		if k&(1<<i) == 0 {
+			continue
+		}
+		if s != "" {
+			s += "|"
+		}
+		s += name
+	}
+	return s
+}
+
+// Kinds returns every kind there is, for parsers and tables.
+func Kinds() []Kind {
+	out := make([]Kind, len(kindNames))
+	for i := range out {
+		out[i] = 1 << i
+	}
+	return out
+}
+
+// A Level says how much an event matters to an operator. Zero is an event for
+// tracers only; the others are reports, which belong in the log.
+type Level uint8
+
+const (
+	LevelQuiet Level = iota
+	LevelDebug       // what OTP calls progress
+	LevelInfo
+	LevelWarn
+	LevelError
+)
+
+// An Event is one thing that happened to a process.
+type Event struct {
+	Kind   Kind
+	Level  Level
+	Text   string // of a report: what happened, in a few words
+	Time   time.Time
+	PID    PID // whom it happened to
+	Peer   PID // the other one, if any
+	Reason error
+	Msg    any // borrowed: a probe formats it at once or not at all
+	Detail Detail
+}
+
+// A Detail is what more there is to say of an event, by key, in order.
+type Detail interface {
+	Each(func(key string, value any))
+}
+
+// A Probe looks at what happens on a node. Event is called in the process that
+// it is about, so in that process's order; it must be quick and never block.
+type Probe interface {
+	Wants() Kind // looked at when the probe is set
+	Event(Event)
+}
+
+// SetProbe replaces the node's probe; nil puts the first one back, which writes
+// reports to standard error.
+func (n *Node) SetProbe(p Probe) {
+	if p == nil {
+		p = textProbe{n.stderr}
+	}
+	n.probe.Store(&p)
+	n.mask.Store(uint32(p.Wants()))
+}
+
+// wants reports whether anybody looks at that kind: one atomic load.
+func (n *Node) wants(k Kind) bool { return Kind(n.mask.Load())&k != 0 }
+
+func (p *proc) emit(e Event) {
+	if e.PID.p == nil && !p.isRoot() {
+		e.PID = PID{p}
+	}
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	(*p.node.probe.Load()).Event(e)
+}
+
+// Emit gives an event to the probe of ctx's node, if it wants that kind. Time
+// and PID are filled in when zero. ctx without a node is nobody's: it does
+// nothing then.
+func Emit(ctx context.Context, e Event) {
+	p, err := actor(ctx)
+	if err == nil && p.node.wants(e.Kind) {
+		p.emit(e)
+	}
+}
+
+// Wants reports whether ctx's node has a probe for that kind, for those whose
+// events are dear to make.
+func Wants(ctx context.Context, k Kind) bool {
+	p, err := actor(ctx)
+	return err == nil && p.node.wants(k)
+}
+
+// textProbe is what a node has until it is given another: no report may go
+// unseen.
+type textProbe struct{ w io.Writer }
+
+func (textProbe) Wants() Kind {
+	return allKinds &^ (Sent | Called | Received | Handled | Replied | Changed | Linked | Spawned | Exited)
+}
+
+func (t textProbe) Event(e Event) {
+	if e.Level < LevelInfo {
+		return
+	}
+	line := fmt.Sprintf("%s coppice: %s", e.Time.Format(time.RFC3339), e.Text)
+	if !e.PID.IsZero() {
+		line += " " + e.PID.String()
+	}
+	if e.Reason != nil {
+		line += ": " + safeText(e.Reason)
+	}
+	if c, ok := e.Detail.(*CrashReport); ok && c.Panic != nil {
+		line += "\n" + c.Panic.StackText()
+	}
+	fmt.Fprintln(t.w, line)
+}

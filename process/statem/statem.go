@@ -1,0 +1,58 @@
+package statem
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// errNoInit is the start of a machine that nobody gave an Init.
+var errNoInit = errors.New("statem: this machine has no Init: set it in the Spec, or start m.With(init)")
+
+// Kind is what [process.PID.Is] knows state machines by.
+const Kind = "statem"
+
+// Start starts a process that runs the machine, linked to the caller. It
+// returns when Init has; the first Enter comes after that.
+func (m *Machine[S, E, D]) Start(ctx context.Context) (Ref[E], error) {
+	pid, err := m.start(ctx, callerPC())
+	return Ref[E]{pid}, err
+}
+
+// StartFunc returns Start in the form that a supervisor's child has.
+func (m *Machine[S, E, D]) StartFunc() func(context.Context) (process.PID, error) {
+	caller := callerPC()
+	return func(ctx context.Context) (process.PID, error) { return m.start(ctx, caller) }
+}
+
+func (m *Machine[S, E, D]) start(ctx context.Context, caller uintptr) (process.PID, error) {
+	if m.init == nil {
+		return process.PID{}, errNoInit
+	}
+	r := &runner[S, E, D]{machine: m}
+	r.rule.limit = m.spec.limit
+	return process.Start(ctx, process.Spec{
+		Name:      m.name,
+		TrapExit:  m.spec.TrapExit,
+		Limit:     m.spec.Limit,
+		Grace:     m.spec.Grace,
+		Kind:      Kind,
+		Caller:    caller,
+		Behaviour: r,
+	})
+}
+
+// callerPC says where the exported function that calls it was called: crash
+// reports name that line as the place that started the process.
+func callerPC() uintptr {
+	var pc [1]uintptr
+	runtime.Callers(3, pc[:])
+	return pc[0]
+}
+
+// Stop returns what a handler returns to end its process with this reason:
+// Stop(nil) ends it normally. Answers given in that turn are sent first (OTP's
+// stop_and_reply).
+func Stop(reason error) error { return process.End(reason) }
