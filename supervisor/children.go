@@ -1,0 +1,139 @@
+package supervisor
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// A child is what a supervisor knows of one of its children. It belongs to the
+// supervisor's process.
+type child struct {
+	spec   *Child      // the template, for a dynamic child
+	arg    *argument   // of a dynamic child that may be restarted
+	pid    process.PID // the latest; alive only while status is Running
+	place  int         // see children
+	status Status
+	sup    bool // the latest process was a supervisor
+	gone   bool // removed from the supervisor
+	// What a strategy may want to know, see ChildView.
+	failures int
+	since    time.Time
+	next     *again // the attempt to come while status is Restarting
+}
+
+// again is a message of the supervisor to itself: the next attempt to start a
+// child. It counts only while it is the one that the child waits for.
+type again struct {
+	c      *child
+	kind   Kind // StartFailed or WaitOver
+	reason error
+	timer  *process.Timer // of a wait
+}
+
+// cancel gives up what the child is waiting for.
+func (c *child) cancel() {
+	if c.next != nil {
+		c.next.timer.Stop()
+		c.next = nil
+	}
+}
+
+// down marks the child as one without a process, and with none to come.
+func (c *child) down() {
+	c.cancel()
+	c.status = Down
+}
+
+// shutdown is how long the child may take to stop.
+func (c *child) shutdown() time.Duration { return c.spec.shutdown(c.sup) }
+
+// children holds a supervisor's children: in the order of their start, or, of a
+// dynamic supervisor, in none.
+//
+// In order, place is a number that only grows, so that a child is found by
+// bisection and never needs a new number when others go. Without order, place
+// is the index, and the last child takes the place of one that goes. Finding
+// one takes O(1) by PID or ID and O(log n) for its place among the others.
+type children struct {
+	dynamic bool
+	list    []*child
+	byID    map[string]*child // nil if dynamic
+	byPID   map[process.PID]*child
+	placed  int // how many ever came
+}
+
+func newChildren(dynamic bool) children {
+	k := children{dynamic: dynamic, byPID: map[process.PID]*child{}}
+	if !dynamic {
+		k.byID = map[string]*child{}
+	}
+	return k
+}
+
+// add puts a child behind the others.
+func (k *children) add(c *child) {
+	c.place = k.placed
+	if k.dynamic {
+		c.place = len(k.list)
+	} else {
+		k.byID[c.spec.ID] = c
+	}
+	k.placed++
+	k.list = append(k.list, c)
+}
+
+// remove forgets a child.
+func (k *children) remove(c *child) {
+	if c.gone {
+		return
+	}
+	i, last := k.index(c), len(k.list)-1
+	if k.dynamic {
+		k.list[i] = k.list[last]
+		k.list[i].place = i
+		k.list[last] = nil
+		k.list = k.list[:last]
+	} else {
+		delete(k.byID, c.spec.ID)
+		k.list = slices.Delete(k.list, i, i+1)
+	}
+	k.unbind(c)
+	c.down()
+	c.gone = true
+}
+
+// index is the child's place in the View.
+func (k *children) index(c *child) int {
+	if k.dynamic {
+		return c.place
+	}
+	i, _ := slices.BinarySearchFunc(k.list, c.place, func(c *child, place int) int { return cmp.Compare(c.place, place) })
+	return i
+}
+
+// bind gives a child its process. One that died keeps the PID until it gets
+// another, so that it can still be named by it.
+func (k *children) bind(c *child, pid process.PID, now time.Time) {
+	k.unbind(c)
+	c.pid, c.status, c.since = pid, Running, now
+	c.sup = pid.Is(process.KindSupervisor)
+	k.byPID[pid] = c
+}
+
+func (k *children) unbind(c *child) {
+	if k.byPID[c.pid] == c {
+		delete(k.byPID, c.pid)
+	}
+	c.pid = process.PID{}
+}
+
+// in returns the children of a span, which must be one of theirs.
+func (k *children) in(s Span) []*child {
+	if s.Len() == 0 {
+		return nil
+	}
+	return slices.Clone(k.list[s.From:s.To])
+}

@@ -1,0 +1,126 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// What a supervisor says to the node's probe, as the Text of events of kind
+// process.Supervised. Those at level Error are OTP's supervisor reports; a
+// supervisor makes them in its own process, so in the order of what it does.
+const (
+	// TextTerminated: a child ended by itself, with Reason, and should not
+	// have. A permanent child never should.
+	TextTerminated = "child terminated"
+	// TextStartError: a child could not be started, because of Reason. The
+	// errors of StartChild, StartOne and RestartChild are not reported: they go
+	// to the caller.
+	TextStartError = "start error"
+	// TextStopError: a child that was stopped ended with Reason instead of the
+	// one it was given, say because it had to be killed.
+	TextStopError = "shutdown error"
+	// TextShutdown: the supervisor ends because of Reason, with this child as
+	// the last straw.
+	TextShutdown = "shutdown"
+	// TextStarted (at level Debug): a child was started. Dynamic children are
+	// left out, as in OTP.
+	TextStarted = "child started"
+	// TextStopping (for tracers): the supervisor begins to stop its children.
+	TextStopping = "supervisor stopping"
+)
+
+// A Report is the Detail of a supervisor's events.
+type Report struct {
+	Child     Child       // as it was specified
+	PID       process.PID // its latest process; zero if it never had one
+	Count     int         // of dynamic children that stopped badly together; else 0
+	Restarts  int         // that count now
+	Intensity int         // how many may
+	Period    time.Duration
+	Plan      *Plan // what the strategy decided; nil where it was not asked
+}
+
+// Each gives the fields that say something, in order.
+func (r *Report) Each(yield func(key string, value any)) {
+	yield("child", r.Child.ID)
+	if r.Count > 0 {
+		yield("children", r.Count)
+	} else if !r.PID.IsZero() {
+		yield("pid", r.PID)
+	}
+	yield("restart", r.Child.Restart)
+	if r.Child.Significant {
+		yield("significant", true)
+	}
+	yield("restarts", fmt.Sprintf("%d of %d in %v", r.Restarts, r.Intensity, r.Period))
+	if r.Plan != nil {
+		yield("decision", r.Plan.String())
+	}
+}
+
+// String says in a few words what the plan does.
+func (p *Plan) String() string {
+	switch {
+	case p.End == ErrIntensity, p.End == process.ErrShutdown:
+		return "end with shutdown"
+	case p.End != nil:
+		return fmt.Sprintf("end: %v", p.End)
+	}
+	var do []string
+	if p.Stop.Len() > 1 {
+		do = append(do, fmt.Sprintf("stop %v", p.Stop))
+	}
+	if p.Drop {
+		do = append(do, "drop")
+	}
+	switch {
+	case p.Wait > 0:
+		do = append(do, fmt.Sprintf("wait %v", p.Wait))
+	case p.Start.Len() == 1:
+		do = append(do, "restart")
+	case p.Start.Len() > 1:
+		do = append(do, fmt.Sprintf("start %v", p.Start))
+	}
+	if do == nil {
+		return "leave down"
+	}
+	return strings.Join(do, ", ")
+}
+
+// String returns the places as "2..4", the last one included.
+func (s Span) String() string {
+	switch s.Len() {
+	case 0:
+		return "nobody"
+	case 1:
+		return fmt.Sprint(s.From)
+	}
+	return fmt.Sprintf("%d..%d", s.From, s.To-1)
+}
+
+// report tells of something that an operator should know.
+func (s *supervisor) report(ctx context.Context, text string, c *child, reason error, p *Plan) {
+	s.emit(ctx, process.LevelError, text, c, reason, &Report{Plan: p})
+}
+
+func (s *supervisor) reportStart(ctx context.Context, c *child, err error) {
+	s.report(ctx, TextStartError, c, err, nil)
+}
+
+// emit fills in what every report has. A nil r is an empty one.
+func (s *supervisor) emit(ctx context.Context, level process.Level, text string, c *child, reason error, r *Report) {
+	if !process.Wants(ctx, process.Supervised) {
+		return
+	}
+	if r == nil {
+		r = &Report{}
+	}
+	r.Child, r.PID = *c.spec, c.pid
+	r.Restarts, r.Intensity = s.Restarts(time.Now())
+	r.Period = s.spec.Period
+	process.Emit(ctx, process.Event{Kind: process.Supervised, Level: level, Text: text, Peer: c.pid, Reason: reason, Detail: r})
+}

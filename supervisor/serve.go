@@ -1,0 +1,46 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// Go makes a [Child]'s Start from any function. What it returns is the child's
+// exit reason; a panic is too.
+//
+// The function must return when its ctx is done, within the child's Shutdown.
+// It may still call and send until then. Returning nil or ctx's error then is
+// obeying; returning at any other time is ending by itself, and the child's
+// restart type decides. Its start is its call: there is nothing to fail.
+//
+// The process takes no messages.
+func Go(fn func(ctx context.Context) error) func(context.Context) (process.PID, error) {
+	pc := caller()
+	return func(ctx context.Context) (process.PID, error) { return goFunc(ctx, fn, pc) }
+}
+
+// Service is [Go] for everything that has a Serve like this one.
+func Service(s interface {
+	Serve(ctx context.Context) error
+}) func(context.Context) (process.PID, error) {
+	pc := caller()
+	return func(ctx context.Context) (process.PID, error) { return goFunc(ctx, s.Serve, pc) }
+}
+
+// goFunc starts fn as a process that traps exits, because that is what gives it
+// its Shutdown: without it, it would be dead at once, with its Grace to clear
+// up and nobody to send anything to.
+func goFunc(ctx context.Context, fn func(context.Context) error, pc uintptr) (process.PID, error) {
+	if fn == nil {
+		return process.PID{}, errors.New("supervisor: Go without a function: there is nothing to run")
+	}
+	return process.GoSpec(ctx, process.Spec{TrapExit: true, Caller: pc}, func(ctx context.Context) error {
+		err := fn(ctx)
+		if err == nil && ctx.Err() != nil {
+			return ctx.Err() // it was told to stop, and did
+		}
+		return err
+	})
+}

@@ -1,0 +1,169 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// stopAll stops all children: in reverse order of their start, one by one, or
+// all at once if they have no order.
+func (s *supervisor) stopAll(ctx context.Context) {
+	if s.kids.dynamic {
+		s.stopTogether(ctx)
+		return
+	}
+	for _, c := range slices.Backward(s.kids.list) {
+		if s.stop(ctx, c) != nil {
+			return // we have been killed: they die with us, by their links
+		}
+	}
+}
+
+// stop stops one child and waits until it is gone. A child that waits for a
+// restart waits no longer. The error is that we have been killed meanwhile.
+func (s *supervisor) stop(ctx context.Context, c *child) error {
+	running := c.status == Running
+	c.down()
+	if !running {
+		return nil
+	}
+	reason, err := stopProcess(ctx, c.pid, c.shutdown())
+	if err != nil {
+		return err
+	}
+	if !c.quiet(reason) {
+		s.report(ctx, TextStopError, c, reason, nil)
+	}
+	return nil
+}
+
+// quiet reports whether a child that was stopped ended as it should: as it was
+// told, or, if it may end by itself at all, cleanly.
+//
+// A child that had just died by itself is stopped too, and its own reason is
+// the one that counts here.
+func (c *child) quiet(reason error) bool {
+	asked := process.ErrShutdown
+	if c.shutdown() == BrutalKill {
+		asked = process.ErrKilled
+	}
+	return reason == asked || c.spec.Restart != Permanent && process.Clean(reason)
+}
+
+// stopProcess ends a process within its time, or kills it, and returns its
+// reason. After a kill the runtime waits for the process's Grace at most and
+// then abandons its goroutine, so this comes to an end whatever the process
+// does; only Infinity waits for ever.
+//
+// It waits for the death, not for the exit signal of the link, so a process
+// that has unlinked itself is stopped all the same.
+func stopProcess(ctx context.Context, pid process.PID, within time.Duration) (reason, err error) {
+	ctx = process.Uninterrupted(ctx)
+	if err := tell(ctx, pid, within); err != nil {
+		return nil, err
+	}
+	if within < 0 {
+		return process.Wait(ctx, pid)
+	}
+	reason, err = process.WaitFor(ctx, pid, within)
+	if err != process.ErrTimeout {
+		return reason, err
+	}
+	if err := process.Kill(ctx, pid); err != nil {
+		return nil, err
+	}
+	return process.Wait(ctx, pid)
+}
+
+// tell is the first word to a process that has that much time to stop.
+func tell(ctx context.Context, pid process.PID, within time.Duration) error {
+	switch {
+	case within == BrutalKill:
+		return process.Kill(ctx, pid)
+	case within != AtOnce:
+		return process.SendExit(ctx, pid, process.ErrShutdown)
+	case !pid.Info().TrapExit: // who traps would only begin to say goodbye
+		if err := process.SendExit(ctx, pid, process.ErrShutdown); err != nil {
+			return err
+		}
+	}
+	return process.Kill(ctx, pid)
+}
+
+// stopTogether stops the children of a dynamic supervisor, which may be very
+// many: all are told, then all are awaited, under one timer. When that is over
+// the rest are killed at once, so all of them together have one Grace.
+func (s *supervisor) stopTogether(ctx context.Context) {
+	ctx = process.Uninterrupted(ctx)
+	var told []*child
+	limit := time.Duration(0)
+	for _, c := range s.kids.list {
+		if c.status == Running && tell(ctx, c.pid, c.shutdown()) == nil {
+			told = append(told, c)
+			limit = longer(limit, c.shutdown())
+		}
+		c.down()
+	}
+	var failed failures
+	deadline := time.Now().Add(limit)
+	for i, c := range told {
+		left := limit
+		if limit >= 0 {
+			left = max(0, time.Until(deadline))
+		}
+		reason, err := process.WaitFor(ctx, c.pid, left)
+		if err == process.ErrTimeout {
+			limit = Infinity // a kill needs no limit
+			for _, c := range told[i:] {
+				// Refused only if we have been killed, and then so is the wait.
+				_ = process.Kill(ctx, c.pid)
+			}
+			reason, err = process.Wait(ctx, c.pid)
+		}
+		if err != nil {
+			return // we have been killed
+		}
+		if !c.quiet(reason) {
+			failed.add(c, reason)
+		}
+	}
+	for _, f := range failed {
+		s.emit(ctx, process.LevelError, TextStopError, f.first, f.reason, &Report{Count: f.count})
+	}
+}
+
+// longer returns the longer of two Shutdown values, which are without limit if
+// they are negative: by then the process has been killed, or waits for ever.
+func longer(a, b time.Duration) time.Duration {
+	if a < 0 || b < 0 {
+		return Infinity
+	}
+	return max(a, b)
+}
+
+// failures counts the children that stopped badly, by reason, so that ten
+// thousand that had to be killed are one report.
+type failures []failure
+
+type failure struct {
+	first  *child
+	reason error
+	count  int
+}
+
+// add counts c among those that ended with that reason. Reasons are the same if
+// they read the same: two panics of one kind are two values.
+func (f *failures) add(c *child, reason error) {
+	text := fmt.Sprint(reason)
+	for i := range *f {
+		if fmt.Sprint((*f)[i].reason) == text {
+			(*f)[i].count++
+			return
+		}
+	}
+	*f = append(*f, failure{c, reason, 1})
+}

@@ -1,0 +1,132 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// start runs a child's start function and takes on its process. nil: the child
+// is running; else it is down, and nothing that was started for it is left.
+func (s *supervisor) start(ctx context.Context, c *child) error {
+	c.cancel()
+	pid, err := s.call(ctx, c)
+	if err == nil {
+		err = s.admit(ctx, c, pid)
+	}
+	if err != nil {
+		s.discard(ctx, c, pid)
+		c.status = Down
+		return err
+	}
+	s.kids.bind(c, pid, time.Now())
+	if !s.kids.dynamic {
+		s.emit(ctx, process.LevelDebug, TextStarted, c, nil, nil)
+	}
+	return nil
+}
+
+// call runs the start function, in our own process: a panic there would be
+// ours, so it is caught.
+func (s *supervisor) call(ctx context.Context, c *child) (pid process.PID, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			pcs := make([]uintptr, 64)
+			n := runtime.Callers(3, pcs)
+			pid, err = process.PID{}, &StartPanicError{&process.PanicError{Value: v, Stack: pcs[:n:n]}}
+		}
+	}()
+	if c.arg != nil {
+		ctx = withArgument(ctx, c.arg)
+	}
+	ctx = process.WithBirth(ctx, process.Birth{ID: c.spec.ID, Grace: c.spec.Grace})
+	if c.spec.StartTimeout > 0 {
+		return s.callWithin(ctx, c)
+	}
+	return c.spec.Start(ctx)
+}
+
+// callWithin runs a start function that has a deadline. The function itself
+// sees it in its ctx; a process that sits in its Init is killed.
+func (s *supervisor) callWithin(ctx context.Context, c *child) (process.PID, error) {
+	limit := c.spec.StartTimeout
+	late := fmt.Errorf("did not start within %v: %w", limit, process.ErrTimeout)
+	deadline, cancel := context.WithTimeoutCause(ctx, limit, late)
+	defer cancel()
+	self := process.Self(ctx)
+	last := newest(self)
+	stop := context.AfterFunc(deadline, func() {
+		for _, pid := range offspring(self, last) {
+			// Refused only if we have ended, and then the child ends with us.
+			_ = process.Kill(ctx, pid)
+		}
+	})
+	pid, err := c.spec.Start(deadline)
+	if inTime := stop(); !inTime {
+		return pid, late // whatever it says: its process is being killed
+	}
+	return pid, err
+}
+
+// newest is the number of the youngest process that is linked to pid.
+func newest(pid process.PID) (id uint64) {
+	for _, p := range pid.Info().Links {
+		id = max(id, p.ID())
+	}
+	return id
+}
+
+// offspring lists the processes that pid has started, linked, since the one
+// with number last.
+func offspring(pid process.PID, last uint64) (out []process.PID) {
+	for _, p := range pid.Info().Links {
+		if p.ID() > last && p.Parent() == pid {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// admit checks that what a start function returned can be supervised.
+func (s *supervisor) admit(ctx context.Context, c *child, pid process.PID) error {
+	other := s.kids.byPID[pid]
+	switch self := process.Self(ctx); {
+	case pid.IsZero():
+		return ErrNoProcess
+	case other != nil && other.status == Running:
+		return fmt.Errorf("%v: %w: it is %q", pid, ErrStartedTwice, other.spec.ID)
+	case pid.Linked(self):
+		return nil
+	case pid.Alive():
+		return fmt.Errorf("%v: %w", pid, ErrNotLinked)
+	}
+	// It has ended already. If it was linked its exit waits in our mailbox; if
+	// it was not, linking it now brings one. A second one finds nobody.
+	return process.Link(ctx, pid)
+}
+
+// discard stops the process of a start that failed nevertheless. What is not
+// linked to us is not ours to stop.
+func (s *supervisor) discard(ctx context.Context, c *child, pid process.PID) {
+	if pid.IsZero() || !pid.Linked(process.Self(ctx)) || s.kids.byPID[pid] != nil {
+		return
+	}
+	// The error of the start is what is reported, not how this one ends.
+	_, _ = stopProcess(ctx, pid, c.spec.shutdown(pid.Is(process.KindSupervisor)))
+}
+
+// declined deals with a child whose start function does not want it to run now,
+// and reports whether err says so. A temporary or dynamic child is forgotten.
+func (s *supervisor) declined(c *child, err error) bool {
+	if !errors.Is(err, process.ErrIgnore) {
+		return false
+	}
+	if c.spec.Restart == Temporary || s.kids.dynamic {
+		s.kids.remove(c)
+	}
+	return true
+}
