@@ -16,7 +16,8 @@ type runner[S comparable, E, D any] struct {
 	ctx     context.Context // the process itself; Handle's belongs to one request
 	alive   context.Context // the same, but cancelled only when the process may not act any more
 	rule    rule[S, E]
-	row     State[S, E, D] // of rule.state
+	in      S              // where the machine is; rule follows when Enter has returned
+	row     State[S, E, D] // of in
 	data    *D
 	turn    Turn[E]
 	begun   bool
@@ -45,7 +46,7 @@ func (r *runner[S, E, D]) Init(ctx context.Context) error {
 	if !slices.Contains(r.machine.spec.First, first) {
 		return fmt.Errorf("%w: Init named state %v, which First does not list", ErrMisuse, first)
 	}
-	r.rule.state, r.row, r.data = first, r.machine.spec.States[first], data
+	r.in, r.row, r.data = first, r.machine.spec.States[first], data
 	return process.SendSelf(ctx, begin{})
 }
 
@@ -108,10 +109,7 @@ func (r *runner[S, E, D]) receive(ctx context.Context, msg any) (it item[E], ok 
 		if as := r.machine.spec.Exit; as != nil {
 			return item[E]{event: as(*msg)}, true, nil
 		}
-		if msg.Reason == nil {
-			return it, false, nil
-		}
-		return it, false, &process.ExitError{PID: msg.From, Name: msg.From.Name(), Reason: msg.Reason}
+		return it, false, msg.Reason // as if it did not trap, but through Terminate
 	case E:
 		return item[E]{event: msg}, true, nil
 	}
@@ -122,24 +120,24 @@ func (r *runner[S, E, D]) receive(ctx context.Context, msg any) (it item[E], ok 
 // begin enters the first state and starts what Init asked for.
 func (r *runner[S, E, D]) begin() error {
 	r.turn.fx.send()
-	if err := r.enter(r.rule.state); err != nil {
+	if err := r.enter(r.in); err != nil {
 		return err
 	}
-	r.rule.begin(r.rule.state, &r.turn.fx)
+	r.rule.begin(r.in, &r.turn.fx)
 	r.setTimers()
 	return nil
 }
 
 // step handles one event, from the handler to the timers.
 func (r *runner[S, E, D]) step(it item[E]) error {
-	from, fx := r.rule.state, &r.turn.fx
+	from, fx := r.in, &r.turn.fx
 	to, err := r.handle(it)
 	fx.send()
 	if err != nil {
 		return err
 	}
 	if to != from {
-		r.row = r.machine.spec.States[to]
+		r.in, r.row = to, r.machine.spec.States[to]
 	}
 	if to != from || fx.Repeated {
 		if err := r.enter(from); err != nil {
@@ -167,9 +165,11 @@ func (r *runner[S, E, D]) InspectState() any {
 	shown := struct {
 		State S
 		Data  any
-	}{r.rule.state, r.data}
+	}{State: r.in}
 	if inspect := r.machine.spec.Inspect; inspect != nil {
 		shown.Data = inspect(r.data)
+	} else if r.data != nil {
+		shown.Data = *r.data
 	}
 	return shown
 }
@@ -186,7 +186,7 @@ func (r *runner[S, E, D]) handle(it item[E]) (to S, err error) {
 	if err = cmp.Or(err, t.fault); err != nil {
 		return to, err
 	}
-	return to, r.row.allows(r.rule.state, to, t.fx.Repeated)
+	return to, r.row.allows(r.in, to, t.fx.Repeated)
 }
 
 // allows refuses a state that the row does not list. The process ends there:
@@ -229,7 +229,7 @@ func (r *runner[S, E, D]) Terminate(ctx context.Context, reason error) error {
 		return nil
 	}
 	t := r.turn.open(ctx, inTerminate)
-	err := terminate(r.data, t, r.rule.state, reason)
+	err := terminate(r.data, t, r.in, reason)
 	t.place = nowhere
 	t.fx.send()
 	return cmp.Or(err, t.fault)
