@@ -14,6 +14,7 @@ type Call struct {
 	to, from *proc
 	w        *waiter
 	use      uint64
+	req      Requester
 	err      error // of the answer, set by the winner of the claim
 }
 
@@ -29,6 +30,9 @@ func (c *Call) From() PID {
 	}
 	return PID{c.from}
 }
+
+// Request returns the request that embeds the call.
+func (c *Call) Request() Requester { return c.req }
 
 // Waiting reports whether an answer would still reach somebody.
 func (c *Call) Waiting() bool { return c.w.state.Load() == c.use<<3|uint64(waiting) }
@@ -119,7 +123,7 @@ func (p *proc) do(ctx context.Context, to *proc, req Requester) error {
 	w := p.node.waiters.get()
 	defer p.node.waiters.put(w)
 	c := req.header()
-	*c = Call{to: to, from: p, w: w, use: w.begin()}
+	*c = Call{to: to, from: p, w: w, use: w.begin(), req: req}
 	if err := p.wait(ctx, w); err != nil {
 		return err
 	}

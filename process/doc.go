@@ -25,23 +25,29 @@
 //
 //  1. Signals from A to B (messages, exits, downs, timers) arrive in the order
 //     sent. Nothing is promised across senders.
+//
 //  2. Sending never blocks and never loses: a mailbox has no limit unless its
 //     Spec sets one, and then the sender gets [ErrMailboxFull]. A limit counts
 //     messages and requests, never signals.
+//
 //  3. A link fires once to each side, a monitor once; a dead target gives
 //     [ErrNoProc], not silence. A name is taken before Init runs and free
 //     before anybody learns of the death.
+//
 //  4. To spawn and link is one step. A start returns when Init is done, or with
 //     its error, after the name is free again. An Init that calls its starter is
 //     refused with [ErrCallingStarter].
+//
 //  5. A panic ends the process, not the program. Not so: a panic in a goroutine
 //     that was started with a bare go statement (use [Go]), stack overflow,
 //     concurrent map access, out of memory, os.Exit and log.Fatal, all
 //     goroutines asleep. Recovering here costs nothing of what panics are for:
 //     the stack is kept, and the end is told at once.
+//
 //  6. At every end of a process a fence falls: what still holds its ctx can no
 //     longer send, call, spawn, link or register for it, and nothing of it
 //     arrives after its [Down].
+//
 //  7. A goroutine cannot be killed. What ends a process inside a handler
 //     cancels its ctx and does the rest as this table says:
 //
@@ -53,10 +59,13 @@
 //
 //     After Grace the goroutine is abandoned: watchers learn of the death, a
 //     report shows its stack, and it stays listed until it returns.
+//
 //  8. Death drops state, mailbox and timers; a PID that is kept pins little.
+//
 //  9. Any number of nodes live side by side. Nothing runs until something is
 //     started, and nothing is left after [Node.Stop]; an idle process has no
 //     goroutine. All of it works inside a testing/synctest bubble.
+//
 //  10. State and the message in hand are formatted only by the process's own
 //     goroutine.
 //

@@ -143,6 +143,12 @@ func (pid PID) Behaviour() Behaviour {
 	return pid.p.b
 }
 
+// A Typed behaviour has a typed reference for its processes, which a registry
+// gives to those who ask for it by name.
+type Typed interface {
+	TypedRef(PID) any
+}
+
 // A Name is a registered name as a [Target]. It is looked up at each use.
 type Name string
 

@@ -128,6 +128,8 @@ type rawBehaviour[M any] struct {
 	Raw[M]
 }
 
+func (*rawBehaviour[M]) TypedRef(pid PID) any { return Ref[M]{pid} }
+
 func (b *rawBehaviour[M]) run(p *proc) error {
 	p.mu.Lock()
 	p.ext().wake = make(chan struct{}, 1)

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// A Request is a message that is answered with an R. An error that Handle
+// returns is the caller's; the server goes on.
+type Request[S, R any] interface {
+	Handle(ctx context.Context, s *S) (R, error)
+}
+
+// A Notice is a message that nobody waits for. An error that Handle returns
+// ends the server.
+type Notice[S any] interface {
+	Handle(ctx context.Context, s *S) error
+}
+
+// Call sends a request and waits for the answer, under the rules of
+// [process.Do]: 5 s unless ctx or the node says otherwise.
+func Call[S, R any, M Request[S, R]](ctx context.Context, to Target[S], m M) (R, error) {
+	c := &call[S, R, M]{msg: m}
+	r, err := to.Ref(ctx)
+	if err != nil {
+		return c.out, err
+	}
+	err = process.Do(ctx, r.pid, c)
+	return c.out, err
+}
+
+// Cast sends a notice. It does not wait, and to a server that has ended it does
+// nothing; an error says that ctx may not send, that nobody has that name, or
+// that the mailbox is full.
+func Cast[S any, M Notice[S]](ctx context.Context, to Target[S], m M) error {
+	r, err := to.Ref(ctx)
+	if err != nil {
+		return err
+	}
+	return process.Send(ctx, r.pid, m)
+}
+
+// Stop, returned by a handler, ends the server with that reason; nil is normal.
+// From a request it is an answer as well: the caller gets what was returned
+// with it, and reason too unless that is a clean one. Terminate runs first, as
+// in OTP.
+func Stop(reason error) error { return &stopError{reason} }
+
+type stopError struct{ reason error }
+
+func (e *stopError) Error() string { return fmt.Sprintf("server: stop: %v", e.reason) }
+
+func (e *stopError) Unwrap() error { return e.reason }
+
+// stopping turns what a handler returned into what ends the process.
+func stopping(err error) error {
+	if s, ok := err.(*stopError); ok {
+		return process.End(s.reason)
+	}
+	return err
+}
+
+// request is a call as the core of a server of S sees it.
+type request[S any] interface {
+	process.Requester
+	serve(*core[S]) error
+}
+
+// call is one request under way, with room for its answer.
+type call[S, R any, M Request[S, R]] struct {
+	process.Call
+	msg      M
+	out      R
+	deferred atomic.Bool
+}
+
+// Message shows the request in reports and traces.
+func (c *call[S, R, M]) Message() any { return c.msg }
+
+func (c *call[S, R, M]) serve(s *core[S]) error {
+	out, err := c.msg.Handle(&c.Call, s.state)
+	stop, stops := err.(*stopError)
+	if stops {
+		if err = nil; !process.Clean(stop.reason) {
+			err = stop.reason
+		}
+	}
+	answer := func() { c.reply(out, err) }
+	if c.deferred.Load() {
+		answer = func() {}
+	}
+	if !stops {
+		answer()
+		return nil
+	}
+	s.last = answer
+	return process.End(stop.reason)
+}
+
+func (c *call[S, R, M]) reply(out R, err error) bool {
+	return c.Reply(func() { c.out = out }, err)
+}
+
+func (c *call[S, R, M]) putOff() { c.deferred.Store(true) }
+
+// A Reply is an answer that is still due. It may be given from anywhere, once.
+type Reply[R any] struct{ c replier[R] }
+
+type replier[R any] interface {
+	reply(R, error) bool
+	putOff()
+}
+
+// Send gives the answer. It reports whether somebody still waited for it; an
+// answer that nobody waits for is dropped.
+func (r Reply[R]) Send(out R, err error) bool { return r.c.reply(out, err) }
+
+// ErrNoRequest refuses what only the handler of a request can do, with the ctx
+// it was given, before it is answered.
+var ErrNoRequest = errors.New("server: no request in hand: use the ctx that the request's handler was given, before the answer")
+
+// Defer puts the answer of the request in hand off: what its handler returns is
+// not used, unless it stops the server. ctx is the handler's own.
+func Defer[R any](ctx context.Context) (Reply[R], error) {
+	c := process.CallOf(ctx)
+	if c == nil || !c.Waiting() {
+		return Reply[R]{}, ErrNoRequest
+	}
+	r, ok := c.Request().(replier[R])
+	if !ok {
+		return Reply[R]{}, fmt.Errorf("server: Defer[%T]: the request in hand, %T, has another type of answer", *new(R), c.Request())
+	}
+	r.putOff()
+	return Reply[R]{r}, nil
+}
+
+// From returns the process whose request is being handled; zero if it came from
+// outside any process, or if ctx is not a request's.
+func From(ctx context.Context) process.PID {
+	if c := process.CallOf(ctx); c != nil {
+		return c.From()
+	}
+	return process.PID{}
+}
+
+// Monitor lets the calling server have a message of its own when another
+// process ends: down makes it. See [process.Monitor].
+func Monitor[S any, M Notice[S]](ctx context.Context, to process.Target, down func(process.Down) M) (process.MonitorRef, error) {
+	if _, err := self[S](ctx); err != nil {
+		return process.MonitorRef{}, err
+	}
+	return process.Monitor(ctx, to, func(d process.Down) Notice[S] { return down(d) })
+}
+
+// After lets the calling server have a message of its own when d has passed.
+func After[S any, M Notice[S]](ctx context.Context, d time.Duration, m M) (*process.Timer, error) {
+	if _, err := self[S](ctx); err != nil {
+		return nil, err
+	}
+	return process.After(ctx, d, m), nil
+}
+
+// Continue lets the calling server handle m next, before anything in its
+// mailbox (OTP: {continue, M}). Several are handled in order.
+func Continue[S any, M Notice[S]](ctx context.Context, m M) error {
+	c, err := self[S](ctx)
+	if err != nil {
+		return err
+	}
+	c.todo.add(m)
+	return nil
+}
+
+// continuations is what a server handles before its mailbox.
+type continuations[S any] struct {
+	n  atomic.Int32
+	mu sync.Mutex
+	l  []any
+}
+
+func (t *continuations[S]) any() bool { return t.n.Load() > 0 }
+
+func (t *continuations[S]) add(m any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.l = append(t.l, m)
+	t.n.Add(1)
+}
+
+func (t *continuations[S]) next() (m any, ok bool) {
+	if !t.any() {
+		return nil, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, t.l = t.l[0], t.l[1:]
+	t.n.Add(-1)
+	return m, true
+}

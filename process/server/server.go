@@ -1,0 +1,248 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// Kind is the process.Spec.Kind of servers.
+const Kind = "server"
+
+// A Spec describes a server with state S. The zero value is a server that
+// starts from the zero S.
+type Spec[S any] struct {
+	Name string // registered before Init runs; "": none
+	// Init makes the state; nil: the zero S. An error is a failed start.
+	Init func(ctx context.Context) (*S, error)
+	// Continue runs right after the start has returned, before any message. An
+	// error ends the server.
+	Continue func(ctx context.Context, s *S) error
+	// TrapExit lets Terminate run when the parent tells the server to stop, and
+	// gives exit signals of others to Exit.
+	TrapExit bool
+	// Exit gets the exit signals of linked processes other than the parent. An
+	// error ends the server. nil: a reason that is not clean ends it, as if it
+	// did not trap.
+	Exit func(ctx context.Context, s *S, x process.ExitSignal) error
+	// Terminate cleans up. Its ctx is cancelled by a kill only. An error
+	// replaces the reason.
+	Terminate func(ctx context.Context, s *S, reason error) error
+	// Idle is called whenever IdleTimeout has passed without a message.
+	IdleTimeout time.Duration
+	Idle        func(ctx context.Context, s *S) error
+	Limit       int                 // of messages in the mailbox; 0: none
+	Inspect     func(s *S) any      // what crash reports show of the state; nil: nothing
+	Grace       time.Duration       // see process.Spec; 0: the supervisor's or node's
+	Timeout     time.Duration       // of Init; 0: none
+	caller      uintptr             // who wrote StartFunc
+	options     func(*process.Spec) // of StartUnlinked
+}
+
+func (s *Spec[S]) validate() error {
+	var faults []error
+	add := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("server: Spec[%s] %q: "+format, append([]any{typeName[S](), s.Name}, args...)...))
+	}
+	if s.Terminate != nil && !s.TrapExit {
+		add("has Terminate but not TrapExit: a shutdown would end it without calling Terminate; set TrapExit")
+	}
+	if s.Exit != nil && !s.TrapExit {
+		add("has Exit but not TrapExit: exit signals would end it instead; set TrapExit")
+	}
+	if (s.Idle != nil) != (s.IdleTimeout > 0) {
+		add("IdleTimeout %v and Idle go together: set both or none", s.IdleTimeout)
+	}
+	if s.Limit < 0 {
+		add("Limit is %d: use 0 for a mailbox without limit", s.Limit)
+	}
+	return errors.Join(faults...)
+}
+
+// Start starts a server linked to the process that ctx belongs to. It returns
+// when Init is done.
+func Start[S any](ctx context.Context, spec Spec[S]) (Ref[S], error) {
+	if spec.caller == 0 {
+		spec.caller = caller()
+	}
+	if err := spec.validate(); err != nil {
+		return Ref[S]{}, err
+	}
+	ps := process.Spec{
+		Name: spec.Name, TrapExit: spec.TrapExit, Limit: spec.Limit, Grace: spec.Grace, Timeout: spec.Timeout,
+		Kind: Kind, Caller: spec.caller, Behaviour: &core[S]{spec: &spec},
+	}
+	if spec.options != nil {
+		spec.options(&ps)
+	}
+	pid, err := process.Start(ctx, ps)
+	if err != nil {
+		return Ref[S]{}, err
+	}
+	return Ref[S]{pid}, nil
+}
+
+// StartUnlinked is Start without the link (OTP: gen_server:start): nobody hears
+// of the server's end but those who monitor it.
+func StartUnlinked[S any](ctx context.Context, spec Spec[S]) (Ref[S], error) {
+	spec.caller = caller()
+	spec.options = func(ps *process.Spec) { ps.Unlinked = true }
+	return Start(ctx, spec)
+}
+
+// StartFunc makes a supervisor's start function of a Spec.
+func StartFunc[S any](spec Spec[S]) func(context.Context) (process.PID, error) {
+	spec.caller = caller()
+	return func(ctx context.Context) (process.PID, error) {
+		r, err := Start(ctx, spec)
+		return r.pid, err
+	}
+}
+
+// caller is the pc of the code that called an exported function of ours.
+func caller() uintptr {
+	var pc [1]uintptr
+	runtime.Callers(3, pc[:])
+	return pc[0]
+}
+
+// core is the behaviour of every server.
+type core[S any] struct {
+	spec  *Spec[S]
+	state *S
+	idle  *process.Timer
+	last  func() // the answer that is due after Terminate
+	todo  continuations[S]
+	own   context.Context // the process's, which a request's handler does not get
+}
+
+type (
+	begin   struct{} // runs Spec.Continue
+	idleFor struct{} // IdleTimeout has passed
+)
+
+func (c *core[S]) Init(ctx context.Context) (err error) {
+	c.own = ctx
+	if c.spec.Init == nil {
+		c.state = new(S)
+	} else if c.state, err = c.spec.Init(ctx); err != nil {
+		return err
+	} else if c.state == nil {
+		return fmt.Errorf("server: Init of Spec[%s] %q returned neither a state nor an error", typeName[S](), c.spec.Name)
+	}
+	if c.spec.Continue != nil {
+		c.todo.add(begin{})
+	}
+	c.wait()
+	// What is continued in Init is due before any message: begun wakes the
+	// server for it, unless a message does so first.
+	if c.todo.any() {
+		return process.SendSelf(ctx, begun{})
+	}
+	return nil
+}
+
+// begun wakes a new server that has something to continue.
+type begun struct{}
+
+// Handle handles one message, and what its handler wants to continue with.
+func (c *core[S]) Handle(ctx context.Context, msg any) error {
+	c.idle.Stop()
+	if err := c.drain(); err != nil { // what Init left, if a message overtook begun
+		return err
+	}
+	if err := c.handle(ctx, msg); err != nil {
+		return err
+	}
+	if err := c.drain(); err != nil {
+		return err
+	}
+	c.wait()
+	return nil
+}
+
+func (c *core[S]) handle(ctx context.Context, msg any) error {
+	switch m := msg.(type) {
+	case request[S]:
+		return m.serve(c)
+	case Notice[S]:
+		return stopping(m.Handle(ctx, c.state))
+	case *process.ExitSignal:
+		return c.exit(ctx, *m)
+	case *process.Down:
+		if f, ok := m.Tag.(func(process.Down) Notice[S]); ok {
+			return stopping(f(*m).Handle(ctx, c.state))
+		}
+	case idleFor:
+		return stopping(c.spec.Idle(ctx, c.state))
+	case begin:
+		return stopping(c.spec.Continue(ctx, c.state))
+	case begun:
+		return nil
+	}
+	process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn, Msg: msg,
+		Text: fmt.Sprintf("server of %s ignored a message that is not one of its own: %s", typeName[S](), process.Format(msg))})
+	return nil
+}
+
+// exit handles a trapped exit signal of somebody else than the parent.
+func (c *core[S]) exit(ctx context.Context, x process.ExitSignal) error {
+	if c.spec.Exit != nil {
+		return stopping(c.spec.Exit(ctx, c.state, x))
+	}
+	if process.Clean(x.Reason) {
+		return nil
+	}
+	return &process.ExitError{PID: x.From, Name: x.From.Path(), Reason: x.Reason}
+}
+
+// drain runs what handlers continue with, before the next message.
+func (c *core[S]) drain() error {
+	for {
+		msg, ok := c.todo.next()
+		if !ok {
+			return nil
+		}
+		if err := c.handle(c.own, msg); err != nil {
+			return err
+		}
+	}
+}
+
+// wait sets the clock for Idle.
+func (c *core[S]) wait() {
+	if c.spec.IdleTimeout > 0 {
+		c.idle = process.After(c.own, c.spec.IdleTimeout, idleFor{})
+	}
+}
+
+// Terminate runs the Spec's, and after it gives the answer that a request left
+// when it stopped the server: in that order, as OTP does, and even if Terminate
+// fails.
+func (c *core[S]) Terminate(ctx context.Context, reason error) error {
+	c.idle.Stop()
+	if c.last != nil {
+		defer c.last()
+	}
+	if c.spec.Terminate == nil {
+		return nil
+	}
+	return stopping(c.spec.Terminate(ctx, c.state, reason))
+}
+
+// InspectState shows the state in crash reports.
+func (c *core[S]) InspectState() any {
+	if c.spec.Inspect == nil || c.state == nil {
+		return nil
+	}
+	return c.spec.Inspect(c.state)
+}
+
+// TypedRef makes the server known to registries by its own type.
+func (c *core[S]) TypedRef(pid process.PID) any { return Ref[S]{pid} }
+
+func typeName[S any]() string { return fmt.Sprintf("%T", *new(S)) }

@@ -1,0 +1,57 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// A Key is the name of a process whose reference is an R, say a
+// server.Ref[Counter] or a process.PID. Keys are immutable values, good for
+// every node.
+type Key[R any] struct{ name string }
+
+// NewKey returns the key with that name.
+func NewKey[R any](name string) Key[R] { return Key[R]{name} }
+
+// Name returns the registered name itself, for the Name of a Spec.
+func (k Key[R]) Name() string { return k.name }
+
+func (k Key[R]) String() string { return fmt.Sprintf("%q", k.name) }
+
+// Ref returns the reference of the process that has the name on ctx's node.
+func (k Key[R]) Ref(ctx context.Context) (R, error) {
+	var none R
+	pid, err := k.Resolve(ctx)
+	if err != nil {
+		return none, err
+	}
+	if r, ok := any(pid).(R); ok {
+		return r, nil
+	}
+	switch b := pid.Behaviour().(type) {
+	case process.Typed:
+		ref := b.TypedRef(pid)
+		if r, ok := ref.(R); ok {
+			return r, nil
+		}
+		return none, fmt.Errorf("registry: %q is %v, a %T; the key is for a %T", k.name, pid, ref, none)
+	case nil: // it ended this moment
+		return none, &process.ExitError{PID: pid, Name: k.name, Reason: process.ErrNoProc}
+	}
+	return none, fmt.Errorf("registry: %q is %v, which has no typed reference; the key is for a %T", k.name, pid, none)
+}
+
+// Resolve makes a Key a [process.Target].
+func (k Key[R]) Resolve(ctx context.Context) (process.PID, error) {
+	return process.Name(k.name).Resolve(ctx)
+}
+
+// Register gives the name to a process that was started without one.
+func (k Key[R]) Register(ctx context.Context, to process.Target) error {
+	return process.Register(ctx, k.name, to)
+}
+
+// Unregister takes the name away from the process that has it.
+func (k Key[R]) Unregister(ctx context.Context) error { return process.Unregister(ctx, k.name) }
