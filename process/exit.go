@@ -5,6 +5,8 @@ import (
 	"errors"
 	"runtime"
 	"time"
+
+	"github.com/coppice-go/coppice/internal/mailbox"
 )
 
 // An ExitSignal is an exit signal as a message: what a process that traps exits gets
@@ -46,7 +48,7 @@ func (p *proc) exitSignal(from *proc, reason error, byLink bool) error {
 	p.mu.Lock()
 	switch {
 	case byLink && !p.links.Delete(from), // unlinked meanwhile
-		p.doomed, p.state == dead, p.isRoot():
+		p.doomed, p.burying, p.isRoot():
 		p.mu.Unlock()
 		return nil
 	case !byLink && from.fenced.Load():
@@ -88,7 +90,7 @@ func (p *proc) toldToStop(reason error) func() {
 // Watchers learn of it when the handler in hand has returned, or after Grace.
 func (p *proc) doom(reason error) {
 	p.mu.Lock()
-	if p.doomed || p.state == dead || p.isRoot() {
+	if p.doomed || p.burying || p.isRoot() {
 		p.mu.Unlock()
 		return
 	}
@@ -117,7 +119,7 @@ func (p *proc) doomLocked(reason error) (after func()) {
 // from a handler: its watchers learn of the death now.
 func (p *proc) abandon() {
 	p.mu.Lock()
-	if p.state == dead {
+	if p.burying {
 		p.mu.Unlock()
 		return
 	}
@@ -131,38 +133,37 @@ func (p *proc) abandon() {
 	p.bury(true)
 }
 
-// bury makes the end of p known: first its name is free, then those who watch
-// it are told. Nothing of p arrives anywhere after that.
+// bury makes the end of p known, in this order: its name is free; the probe is
+// told; whoever asks finds it dead; those linked to it, those who watch it and
+// the one who started it are told. Nothing of p arrives anywhere after that.
 func (p *proc) bury(abandoned bool) {
 	p.fenced.Store(true)
 	p.mu.Lock()
-	name := p.name
-	back := p.state == dead // abandoned before; its goroutine has come back
+	again := p.burying // it was abandoned, and now its goroutine has come back
+	p.burying = true
+	if !p.doomed {
+		p.reason = p.outcome
+	}
+	name, reason := p.name, p.reason
 	p.mu.Unlock()
-	if back {
+	if again {
 		p.node.table.remove(p)
 		return
 	}
 	if name != "" {
 		p.node.names.release(name, p)
 	}
-	r, ok := p.lay(abandoned)
-	if !ok { // abandoned at this very moment
-		if !abandoned {
-			p.node.table.remove(p)
-		}
-		return
-	}
-	r.cancel()
 	if p.node.wants(Exited) {
-		p.emit(Event{Kind: Exited, Reason: r.reason})
+		p.emit(Event{Kind: Exited, Reason: reason})
 	}
+	r := p.lay(abandoned)
+	r.cancel()
 	for _, q := range r.links {
 		// A link signals an end; it cannot fail.
-		_ = q.exitSignal(p, r.reason, true)
+		_ = q.exitSignal(p, reason, true)
 	}
 	for _, m := range r.watched {
-		m.fire(r.reason)
+		m.fire(reason)
 	}
 	for _, m := range r.watching {
 		m.on.unwatch(m)
@@ -174,7 +175,6 @@ func (p *proc) bury(abandoned bool) {
 
 // remains is what is left to do after a death, without the lock.
 type remains struct {
-	reason            error
 	cancel            func()
 	links             []*proc
 	watched, watching []*monitor
@@ -183,17 +183,11 @@ type remains struct {
 }
 
 // lay takes everything that p held away from it.
-func (p *proc) lay(abandoned bool) (r remains, ok bool) {
+func (p *proc) lay(abandoned bool) (r remains) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.state == dead {
-		return r, false
-	}
-	if !p.doomed {
-		p.reason = p.outcome
-	}
 	p.state = dead
-	r = remains{reason: p.reason, cancel: p.cancelWith(p.reason), links: p.links.All(), watched: p.watched.All()}
+	r = remains{cancel: p.cancelWith(p.reason), links: p.links.All(), watched: p.watched.All()}
 	p.callers.resolve(died, true)
 	p.waits.resolve(cancelled, true)
 	p.callers, p.waits = waiters{}, waiters{}
@@ -214,10 +208,10 @@ func (p *proc) lay(abandoned bool) (r remains, ok bool) {
 	p.b = nil
 	p.queue.Drop()
 	if !abandoned {
-		p.inHand = nil
+		p.inHand, p.batch = nil, mailbox.Batch[envelope]{}
 		p.node.table.remove(p)
 	}
-	return r, true
+	return r
 }
 
 func struct0[T any](T) (zero T) { return zero }

@@ -81,7 +81,7 @@ func (n *Node) Processes() []PID {
 
 // Abandoned returns the dead processes whose goroutine still runs.
 func (n *Node) Abandoned() []PID {
-	return n.list(func(p *proc) bool { return p.state == dead })
+	return n.list(func(p *proc) bool { return p.state == dead && p.x != nil && p.x.abandoned })
 }
 
 func (n *Node) list(want func(*proc) bool) []PID {

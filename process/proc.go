@@ -51,6 +51,7 @@ type proc struct {
 	state   state
 	trap    bool
 	doomed  bool  // a fatal signal arrived; reason is final
+	burying bool  // it has ended, and that is being made known
 	reason  error // of the doom, then of the death
 	asked   error // reason of the parent's exit signal while trapping
 	told    bool  // asked is set
@@ -103,7 +104,7 @@ func (p *proc) isRoot() bool { return p == p.node.root }
 func (p *proc) ending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.doomed || p.state == dead
+	return p.doomed || p.burying
 }
 
 // refusal is what a fenced process is told when it tries to act.
