@@ -1,6 +1,7 @@
 package statem
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -32,17 +33,17 @@ type Target[E any] interface {
 // was asked for and what the process is.
 func As[E any](pid process.PID) (Ref[E], error) {
 	switch b := pid.Behaviour().(type) {
-	case interface{ takes(E) }:
-		return Ref[E]{pid}, nil
 	case nil:
-		return Ref[E]{}, fmt.Errorf("statem: %v: %w", pid, process.ErrNoProc)
-	default:
-		return Ref[E]{}, fmt.Errorf("statem: %v is a %T, no machine that takes %v", pid, b, typeName[E]())
+		return Ref[E]{}, &process.ExitError{PID: pid, Name: pid.Path(), Reason: process.ErrNoProc}
+	case process.Typed:
+		ref, ok := b.TypedRef(pid).(Ref[E])
+		if !ok {
+			return Ref[E]{}, fmt.Errorf("statem: %v is a %T, not a %T", pid, b.TypedRef(pid), Ref[E]{})
+		}
+		return ref, nil
 	}
+	return Ref[E]{}, fmt.Errorf("statem: %v is a %s, not a %T", pid, cmp.Or(pid.Kind(), "plain process"), Ref[E]{})
 }
-
-// typeName names E, also if it is an interface.
-func typeName[E any]() string { return fmt.Sprintf("%T", (*E)(nil))[1:] }
 
 // Cast sends an event and does not wait. A machine that has ended gets
 // nothing, and that is no error; a full mailbox is.

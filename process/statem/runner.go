@@ -30,8 +30,8 @@ type begin struct{}
 // fired is the message of a timer.
 type fired struct{ which Timeout }
 
-// takes marks the type of the events; As looks for it.
-func (r *runner[S, E, D]) takes(E) {}
+// TypedRef makes the process known by its own type.
+func (r *runner[S, E, D]) TypedRef(pid process.PID) any { return Ref[E]{pid} }
 
 // Init calls the user's. The caller of Start waits for it, so that everything
 // else is left for later; see Handle.
@@ -109,7 +109,10 @@ func (r *runner[S, E, D]) receive(ctx context.Context, msg any) (it item[E], ok 
 		if as := r.machine.spec.Exit; as != nil {
 			return item[E]{event: as(*msg)}, true, nil
 		}
-		return it, false, msg.Reason // as if it did not trap, but through Terminate
+		if process.Clean(msg.Reason) {
+			return it, false, nil
+		}
+		return it, false, &process.ExitError{PID: msg.From, Name: msg.From.Path(), Reason: msg.Reason}
 	case E:
 		return item[E]{event: msg}, true, nil
 	}
@@ -160,7 +163,8 @@ func (c change) Each(f func(key string, value any)) {
 	f("to", c.to)
 }
 
-// InspectState is what crash reports and tools show.
+// InspectState is what crash reports and tools show: the state, and of the data
+// only what the Spec allows, for it may hold secrets.
 func (r *runner[S, E, D]) InspectState() any {
 	shown := struct {
 		State S
@@ -168,8 +172,6 @@ func (r *runner[S, E, D]) InspectState() any {
 	}{State: r.in}
 	if inspect := r.machine.spec.Inspect; inspect != nil {
 		shown.Data = inspect(r.data)
-	} else if r.data != nil {
-		shown.Data = *r.data
 	}
 	return shown
 }

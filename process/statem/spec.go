@@ -39,15 +39,15 @@ type Spec[S comparable, E, D any] struct {
 	TrapExit bool
 
 	// Exit turns the exit of a linked process, which is not the parent, into
-	// an event of the machine. It needs TrapExit. Nil: such an exit ends the
-	// machine unless it was normal, as it does without TrapExit.
+	// an event of the machine. It needs TrapExit. Nil: an exit that is not
+	// clean ends the machine, as it would without TrapExit.
 	Exit func(process.ExitSignal) E
 
-	Limit int           // of the mailbox; 0: none
-	Grace time.Duration // 0: the node's
+	Limit   int           // of messages in the mailbox; 0: none
+	Grace   time.Duration // see process.Spec; 0: the supervisor's or node's
+	Timeout time.Duration // of Init; 0: none
 
-	// Inspect is what tools and crash reports show of the data. Nil: *D as it
-	// is.
+	// Inspect is what tools and crash reports show of the data. Nil: nothing.
 	Inspect func(*D) any
 }
 

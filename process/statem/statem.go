@@ -38,6 +38,7 @@ func (m *Machine[S, E, D]) start(ctx context.Context, caller uintptr) (process.P
 		TrapExit:  m.spec.TrapExit,
 		Limit:     m.spec.Limit,
 		Grace:     m.spec.Grace,
+		Timeout:   m.spec.Timeout,
 		Kind:      Kind,
 		Caller:    caller,
 		Behaviour: r,

@@ -267,8 +267,11 @@ func TestTrappedExitWithoutEvent(t *testing.T) {
 		}}
 		ref := s.run(ctx, t, s.machine(t, withTerminate), []string{"fine", "boom"})
 		wantEnd(ctx, t, ref, errBoom)
-		wantLines(t, "a normal exit is nothing, another one ends it in order", s.log.take(),
-			"a fine", "a boom", "terminate in a: boom")
+		lines := s.log.take()
+		wantLines(t, "a clean exit is nothing, another one ends it", lines[:2], "a fine", "a boom")
+		if len(lines) != 3 || !strings.HasPrefix(lines[2], "terminate in a: ") {
+			t.Errorf("after that came %q, want Terminate", lines[2:])
+		}
 	})
 }
 
