@@ -142,10 +142,13 @@ func (p *proc) finish() {
 	if p.isDoomed() {
 		return
 	}
+	// Deferred, because after an Exit in Terminate nothing else runs any more.
+	defer func() {
+		if !p.isDoomed() && !Clean(p.outcome) {
+			p.reportCrash()
+		}
+	}()
 	p.terminate()
-	if !p.isDoomed() && !Clean(p.outcome) {
-		p.reportCrash()
-	}
 }
 
 func (p *proc) isDoomed() bool {
