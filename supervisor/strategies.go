@@ -36,6 +36,14 @@ func Dynamically(s Strategy) Strategy { return dynamic{s} }
 
 type dynamic struct{ Strategy }
 
+// Decide forgets a child that is not started again, of whatever restart type:
+// it has no ID by which anybody could ask for it.
+func (d dynamic) Decide(v View, e Event, now time.Time) Plan {
+	p := d.Strategy.Decide(v, e, now)
+	p.Drop = p.Drop || p.Start.Len() == 0 && p.Wait == 0
+	return p
+}
+
 // isDynamic reports whether a supervisor with this strategy is dynamic.
 func isDynamic(s Strategy) bool {
 	_, ok := s.(dynamic)
