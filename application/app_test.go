@@ -1,0 +1,54 @@
+package application
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+func TestValidate(t *testing.T) {
+	other := &App{Name: "other"}
+	bad := &App{
+		Needs:       []*App{other, nil, other},
+		Included:    []*App{other},
+		Env:         []Setting{&Var[int]{Name: "n", Default: -1, Check: func(int) error { return errors.New("too small") }}, &Var[int]{Name: "n"}, &Var[int]{}, nil},
+		StartPhases: []Phase{{Name: "p"}, {Name: "p", Run: func(context.Context) error { return nil }}, {}},
+		PrepStop:    func(context.Context) error { return nil },
+		TreeTimeout: -2 * time.Second,
+	}
+	err := bad.validate()
+	spec, ok := errors.AsType[*SpecError](err)
+	if !ok || spec.App != bad {
+		t.Fatalf("validate = %v, want a *SpecError of that App", err)
+	}
+	for _, want := range []string{
+		"Name is empty", "Needs[1] is nil", "other is in Needs and again in Needs", "other is in Needs and again in Included",
+		"n: its Default is refused by its Check: too small", `Env has "n" twice`, "Env[2] has no Name", "Env[3] is nil",
+		"StartPhases[0] (p) has no Run", `StartPhases has "p" twice`, "StartPhases[2] has no Name",
+		"StartPhases without Start is never called", "PrepStop without Start is never called", "TreeTimeout is -2s",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the faults lack %q:\n%v", want, err)
+		}
+	}
+	if err := (&App{Name: "lib"}).validate(); err != nil {
+		t.Errorf("an App with a name alone is a library, but: %v", err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	zero := &App{Name: "a"}
+	if d := zero.limit(phaseStart); d != process.Infinity {
+		t.Errorf("a start may take %v, want no limit", d)
+	}
+	if d := zero.limit(phaseTree); d != DefaultTimeout {
+		t.Errorf("a tree may take %v, want the default", d)
+	}
+	if d := (&App{TreeTimeout: process.Infinity}).limit(phaseTree); d != process.Infinity {
+		t.Errorf("a tree without limit may take %v", d)
+	}
+}

@@ -1,0 +1,107 @@
+package application
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// An anchor is what a node's own stop finds: it has the controller take all
+// applications down and waits for that. A process of its own does so because
+// the controller must go on answering meanwhile.
+type anchor struct{ controller process.PID }
+
+const anchorName = "coppice.applications"
+
+func (*anchor) Init(context.Context) error        { return nil }
+func (*anchor) Handle(context.Context, any) error { return nil }
+
+func (a *anchor) Terminate(ctx context.Context, _ error) error {
+	err := process.Do(process.WithCallTimeout(ctx, process.Infinity), a.controller, &downRequest{})
+	if _, dead := errors.AsType[*process.ExitError](err); dead {
+		return nil // a controller that has ended took its applications with it
+	}
+	return err
+}
+
+// A downRequest has all applications taken down; it is answered when they are.
+type downRequest struct{ process.Call }
+
+// A descent is a node's applications going down, one at a time: those that are
+// starting first, then those that run, the latest first.
+type descent struct {
+	cause   error // nil: the node is being stopped
+	faults  []error
+	waiting []*downRequest
+	over    bool
+}
+
+func (d *descent) fault(err error) { d.faults = append(d.faults, err) }
+
+func (d *descent) wait(req *downRequest) {
+	if d.over {
+		req.Reply(nil, nil)
+		return
+	}
+	d.waiting = append(d.waiting, req)
+}
+
+// goDown begins the descent; the first cause is the one that is reported.
+func (c *controller) goDown(cause error) {
+	if c.down != nil {
+		return
+	}
+	c.update(func() { c.down = &descent{cause: cause} })
+	if ended, ok := cause.(*EndedError); ok {
+		r := &Report{What: NodeGoesDown, App: ended.App, Type: ended.Type, Reason: ended.Reason}
+		r.emit(c.ctx, process.PID{})
+	}
+	c.next()
+}
+
+// next takes the next step of a descent. It is called whenever an application
+// has come up or has gone.
+func (c *controller) next() {
+	d := c.down
+	if d == nil || d.over {
+		return
+	}
+	if n := len(c.rising); n > 0 {
+		c.interrupt(c.rising[n-1])
+		return
+	}
+	if slices.ContainsFunc(c.running, func(i *instance) bool { return i.asked || i.phase() > phaseRunning }) {
+		return // that one first
+	}
+	if n := len(c.running); n > 0 {
+		c.finish(c.running[n-1])
+		return
+	}
+	d.over = true
+	close(c.gone)
+	for _, req := range d.waiting {
+		req.Reply(nil, nil)
+	}
+	if d.cause != nil {
+		// What is left of the node goes too. None of its own processes could
+		// wait for that, so this is no process; who wants to know uses Wait.
+		time.AfterFunc(0, func() { _ = c.node.Stop(context.Background()) })
+	}
+}
+
+// interrupt asks a start to give up, and cuts it short if it does not within
+// the time that its tree would have to stop.
+func (c *controller) interrupt(i *instance) {
+	if i.asked {
+		return
+	}
+	i.asked = true
+	i.giveUp(ErrNodeDown)
+	i.timer.Stop()
+	if limit := i.app.limit(phaseTree); limit >= 0 {
+		i.timer = process.After(c.ctx, limit, &startLate{i})
+	}
+}

@@ -1,0 +1,93 @@
+package application
+
+import (
+	"context"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// Stop stops an application: PrepStop, then its tree, then Stop, each with its
+// time limit; then whatever is left of it is killed. Others that need it are
+// not stopped, only named in a warning. It returns when the application is
+// gone; a *StopError says that something did not go well on the way.
+//
+// Stopping what is being stopped waits for that. An application that has ended
+// by itself can be stopped, which only forgets it.
+func Stop(ctx context.Context, app *App) error {
+	return ask(ctx, &stopRequest{app: app})
+}
+
+type stopRequest struct {
+	process.Call
+	app *App
+}
+
+func (c *controller) stop(req *stopRequest) {
+	refuse := func(err error) { req.Reply(nil, &Error{Op: "stop", App: req.app, Err: err}) }
+	i := c.find(req.app)
+	if i == nil {
+		if _, was := c.started[req.app]; !was {
+			refuse(ErrNotStarted)
+			return
+		}
+		delete(c.started, req.app)
+		req.Reply(nil, nil)
+		return
+	}
+	switch going := i.asked || i.phase() > phaseRunning; {
+	case !going && i.phase() < phaseRunning:
+		refuse(ErrNotStarted) // it is starting; OTP says so too
+	case i.isCallback(req.From()):
+		refuse(ErrOwnCallback)
+	case !going && c.down != nil:
+		refuse(ErrNodeDown) // its turn will come; to wait for it might be to wait for oneself
+	default:
+		i.stoppers = append(i.stoppers, req)
+		if !going {
+			c.warnDependents(i)
+			c.finish(i)
+		}
+	}
+}
+
+// finish sends an application down.
+func (c *controller) finish(i *instance) {
+	i.asked = true
+	if i.master.IsZero() {
+		i.enter(c.ctx, phaseStopped, "")
+		i.set(func() { i.through = true })
+		c.over(i)
+		return
+	}
+	// If it has just ended by itself, its exit is on the way.
+	_ = process.Send(c.ctx, i.master, &finishMsg{})
+}
+
+// warnDependents says who needs what is about to be stopped (APP-27).
+func (c *controller) warnDependents(i *instance) {
+	if by := dependents(i.app, c.upNow()); len(by) > 0 {
+		r := &Report{What: StillNeeded, App: i.app, Type: i.typ, By: by}
+		r.emit(c.ctx, i.master)
+	}
+}
+
+// Wait waits until the applications of ctx's node have gone down for good, and
+// returns what took them down: an *EndedError, or nil if the node was stopped.
+// err is ctx's own if it is done first.
+func Wait(ctx context.Context) (cause, err error) {
+	c, err := controllerOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-c.gone:
+		return c.down.cause, nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-c.gone: // both at once: a node's own ctx is done when it has stopped
+		return c.down.cause, nil
+	default:
+		return nil, context.Cause(ctx)
+	}
+}
