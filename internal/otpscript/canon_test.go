@@ -91,7 +91,7 @@ func lines(records ...record) (out []string) {
 // The order is canonical: a recorded step comes out as it is, from whatever
 // interleaving of what ran concurrently.
 func TestCanonOfRecordings(t *testing.T) {
-	for _, file := range scenarioFiles(t) {
+	for _, file := range scenarioFiles(t, "sup", "app") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -99,9 +99,6 @@ func TestCanonOfRecordings(t *testing.T) {
 		sc, err := Parse(text)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if sc.Kind == "signals" {
-			continue // has an order without history, see above
 		}
 		golden := goldenLines(t, sc.Name)
 		for seed := range uint64(5) {

@@ -8,11 +8,26 @@ type actor struct {
 	over *actor // its supervisor; nil: it has none in the scenario
 	pool bool   // it is a supervisor of kind simple_one_for_one
 
+	node *Node // what the scenario says of it; nil for others than supervised ones
+	exit leave // whether it called exit/1, and where
+
 	// started tells that its start succeeded. The log has no exits and reports
 	// of processes that never got that far: OTP and coppice may give them up
 	// at different points.
 	started bool
 }
+
+// A leave is where a scripted process left by exit/1 instead of returning.
+type leave uint8
+
+const (
+	returned leave = iota
+	inCallback
+	inTerminate
+)
+
+// supervises reports whether it waits for others to end.
+func (a *actor) supervises() bool { return a.node != nil && !a.node.isWorker() }
 
 // nobody is who writes what happens outside of every process.
 var nobody = &actor{name: "?"}

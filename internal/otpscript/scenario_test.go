@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,7 +14,7 @@ const data = "../../testdata/otp/"
 // All recorded scenarios of the kinds that are played can be read.
 func TestParseRecorded(t *testing.T) {
 	played := map[string]int{}
-	for _, file := range scenarioFiles(t) {
+	for _, file := range scenarioFiles(t, "signals", "sup", "app") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -36,8 +37,8 @@ func TestParseRecorded(t *testing.T) {
 	}
 }
 
-// scenarioFiles lists the recorded scenarios of the kinds that are played.
-func scenarioFiles(t *testing.T) (files []string) {
+// scenarioFiles lists the recorded scenarios of some kinds.
+func scenarioFiles(t *testing.T, kinds ...string) (files []string) {
 	all, err := filepath.Glob(data + "scenarios/*.json")
 	if err != nil || len(all) == 0 {
 		t.Fatalf("no scenarios: %v", err)
@@ -51,8 +52,7 @@ func scenarioFiles(t *testing.T) (files []string) {
 		if err := json.Unmarshal(text, &head); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		switch head.Kind {
-		case "signals", "sup", "app":
+		if slices.Contains(kinds, head.Kind) {
 			files = append(files, file)
 		}
 	}

@@ -1,0 +1,262 @@
+package otpscript
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// start is the start function of everything in a tree. It runs in the
+// supervisor's process; over is nil for the top of a tree.
+func (p *player) start(ctx context.Context, over *actor, path string, n *Node) (process.PID, error) {
+	by := nobody
+	if over != nil {
+		by = over
+		p.enroll(process.Self(ctx), over)
+		p.inStart(over, +1)
+		defer p.inStart(over, -1)
+	}
+	nth := p.attempt(path)
+	a := &actor{name: fmt.Sprintf("%s#%d", path, nth), over: over, pool: n.isPool(), node: n}
+	p.add(by, "start", fields{"id": a.name})
+	pid, err := p.startNode(ctx, a, path, n, nth)
+	switch {
+	case err == nil:
+		p.started(pid, path, a)
+		p.add(by, "start_ok", fields{"id": a.name})
+		p.afterStart(ctx, pid, n.outcome(nth))
+	case process.Uninterrupted(ctx).Err() != nil: // killed meanwhile: nobody is left to tell
+	case errors.Is(err, process.ErrIgnore):
+		p.add(by, "start_ignore", fields{"id": a.name})
+	default:
+		p.add(by, "start_error", fields{"id": a.name, "reason": p.reasonTerm(err)})
+		if f, crashes := err.(*funCrash); crashes {
+			panic(f.Term)
+		}
+	}
+	return pid, err
+}
+
+// startNode starts one process.
+func (p *player) startNode(ctx context.Context, a *actor, path string, n *Node, nth int) (process.PID, error) {
+	switch {
+	case n.isBridge():
+		return p.startBridge(ctx, a, path, n)
+	case !n.isWorker():
+		return p.startSup(ctx, a, path, n)
+	}
+	o := n.outcome(nth)
+	switch o.Kind {
+	case "return": // Go's start functions return an error or a process, no garbage
+		return process.PID{}, startError(p.resolve(o.Value))
+	case "fun_crash":
+		return process.PID{}, &funCrash{reason{p.resolve(o.Value)}}
+	}
+	return process.Start(ctx, process.Spec{
+		Name:      n.Register,
+		TrapExit:  n.traps(),
+		Behaviour: &worker{player: p, actor: a, node: n, path: path, outcome: o},
+	})
+}
+
+// A funCrash is the panic of a start function that is about to happen.
+type funCrash struct{ reason }
+
+// afterStart does what the script has the start function and the worker do
+// once the start is written down.
+func (p *player) afterStart(ctx context.Context, pid process.PID, o Outcome) {
+	switch {
+	case o.Kind == "then":
+		p.must(process.Send(ctx, pid, goAhead{}))
+	case o.Kind == "ok" && o.Value != nil:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.extras[pid] = o.Value
+	}
+}
+
+// startSup starts a supervisor. One whose init says ignore is not started at
+// all: coppice has the Spec instead of OTP's init.
+func (p *player) startSup(ctx context.Context, a *actor, path string, n *Node) (process.PID, error) {
+	if n.Init != nil && n.Init.Kind == "ignore" {
+		return process.PID{}, process.ErrIgnore
+	}
+	if err := n.refusedByTypes(); err != nil {
+		return process.PID{}, err
+	}
+	pid, err := supervisor.Start(ctx, p.supSpec(a, path, n))
+	if faults, is := errors.AsType[*supervisor.SpecError](err); is {
+		err = &reason{n.specTerm(faults)}
+	}
+	return pid, err
+}
+
+// supSpec is a scenario's supervisor as coppice describes it.
+func (p *player) supSpec(a *actor, path string, n *Node) supervisor.Spec {
+	spec := supervisor.Spec{
+		Name:         n.Register,
+		Strategy:     strategies[word(n.Strategy.or(Atom("one_for_one")))],
+		Intensity:    intensity(n.Intensity.or(Int(1))),
+		Period:       period(n.Period.or(Int(3600))),
+		AutoShutdown: autoShutdown(n.AutoShutdown.or(Atom("never"))),
+	}
+	for _, c := range n.Children {
+		spec.Children = append(spec.Children, p.child(a, path, c, n.isPool()))
+	}
+	return spec
+}
+
+// child is a scenario's child specification as coppice describes it.
+func (p *player) child(over *actor, path string, n *Node, template bool) supervisor.Child {
+	id := n.step()
+	p.setSpec(path+"/"+id, n)
+	c := supervisor.Child{
+		ID:          id,
+		Restart:     restart(n.Restart.or(Atom("permanent"))),
+		Shutdown:    stopTime(n.Shutdown.or(n.defaultShutdown())),
+		Significant: n.Significant.or(no) == yes,
+	}
+	switch {
+	case n.NoStart:
+	case template:
+		c.Start = supervisor.Template(func(ctx context.Context, key string) (process.PID, error) {
+			return p.start(ctx, over, path+"/"+key, n)
+		})
+	default:
+		c.Start = func(ctx context.Context) (process.PID, error) { return p.start(ctx, over, path+"/"+id, n) }
+	}
+	return c
+}
+
+// defaultShutdown is OTP's, which goes by the type in the specification.
+func (n *Node) defaultShutdown() Term {
+	if n.isWorker() {
+		return Int(5000)
+	}
+	return Atom("infinity")
+}
+
+var strategies = map[Atom]supervisor.Strategy{
+	"one_for_one":        supervisor.OneForOne,
+	"one_for_all":        supervisor.OneForAll,
+	"rest_for_one":       supervisor.RestForOne,
+	"simple_one_for_one": supervisor.Dynamic,
+}
+
+// word is a term's name if it is an atom.
+func word(t Term) Atom {
+	a, _ := t.(Atom)
+	return a
+}
+
+// A value that OTP refuses becomes one that coppice refuses, not one that it
+// would take as its default.
+
+func intensity(t Term) int {
+	switch n, isInt := t.(Int); {
+	case !isInt || n < 0:
+		return supervisor.NoRestart - 1
+	case n == 0:
+		return supervisor.NoRestart
+	default:
+		return int(n)
+	}
+}
+
+func period(t Term) time.Duration {
+	if n, isInt := t.(Int); isInt && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	return -time.Second
+}
+
+func autoShutdown(t Term) supervisor.AutoShutdown {
+	switch t {
+	case Atom("never"):
+		return supervisor.Never
+	case Atom("any_significant"):
+		return supervisor.AnySignificant
+	case Atom("all_significant"):
+		return supervisor.AllSignificant
+	}
+	return supervisor.AllSignificant + 1
+}
+
+func restart(t Term) supervisor.Restart {
+	for _, r := range []supervisor.Restart{supervisor.Permanent, supervisor.Transient, supervisor.Temporary} {
+		if t == Atom(r.String()) {
+			return r
+		}
+	}
+	return supervisor.Temporary + 1
+}
+
+func stopTime(t Term) time.Duration {
+	switch t {
+	case Atom("infinity"):
+		return supervisor.Infinity
+	case Atom("brutal_kill"):
+		return supervisor.BrutalKill
+	case Int(0):
+		return supervisor.AtOnce
+	}
+	if ms, isInt := t.(Int); isInt && ms > 0 {
+		return time.Duration(ms) * time.Millisecond
+	}
+	return supervisor.AtOnce - time.Hour
+}
+
+// attempt counts an attempt to start a path.
+func (p *player) attempt(path string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.attempts[path]++
+	return p.attempts[path]
+}
+
+func (p *player) inStart(a *actor, by int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.starting[a] += by
+}
+
+func (p *player) setSpec(path string, n *Node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.specs[path] = n
+}
+
+// spec is how the latest child with that path was specified; nil: none was.
+func (p *player) spec(path string) *Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.specs[path]
+}
+
+// supervised takes down what a supervisor says.
+func (p *player) supervised(a *actor, e process.Event) {
+	contexts := map[string]Atom{
+		supervisor.TextTerminated: "child_terminated",
+		supervisor.TextStartError: "start_error",
+		supervisor.TextStopError:  "shutdown_error",
+		supervisor.TextShutdown:   "shutdown",
+	}
+	if e.Text == supervisor.TextStopping {
+		p.add(a, "terminate", fields{"id": a.name, "reason": p.reasonTerm(e.Reason)})
+		return
+	}
+	r, is := e.Detail.(*supervisor.Report)
+	ctx, known := contexts[e.Text]
+	if !is || !known {
+		return
+	}
+	child := idTerm(r.Child.ID)
+	if r.Count > 0 {
+		child = tuple(child, Int(r.Count))
+	}
+	p.add(a, "report", fields{"ctx": ctx, "id": a.name, "reason": p.reasonTerm(e.Reason), "child": child})
+}

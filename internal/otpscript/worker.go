@@ -1,0 +1,146 @@
+package otpscript
+
+import (
+	"context"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// A worker is a scripted process below a supervisor. It does what the scenario
+// says at its start, when it is told to end itself, and when it is told to
+// stop; and it takes down every message that it did not expect.
+type worker struct {
+	*player
+	*actor
+	node    *Node
+	path    string
+	outcome Outcome // of this start
+}
+
+// What a worker is sent.
+type (
+	// goAhead is sent once the worker's start has been written down.
+	goAhead struct{}
+	// endYourself says how, and for which reason.
+	endYourself struct {
+		how string
+		why Term
+	}
+)
+
+func (w *worker) Init(ctx context.Context) error {
+	w.enroll(process.Self(ctx), w.actor)
+	return w.begin(ctx, &w.outcome)
+}
+
+// begin does what the script says of this start.
+func (w *worker) begin(ctx context.Context, o *Outcome) error {
+	switch o.Kind {
+	case "ignore":
+		return process.ErrIgnore
+	case "error":
+		return startError(w.resolve(o.Value))
+	case "crash":
+		panic(w.resolve(o.Value))
+	case "exit":
+		process.Exit(ctx, exitReason(w.resolve(o.Value)))
+	case "gate":
+		w.waitAtGate(ctx, w.path)
+		return w.begin(ctx, o.Gate)
+	}
+	return nil
+}
+
+func (w *worker) Handle(ctx context.Context, msg any) error {
+	switch m := msg.(type) {
+	case goAhead:
+		return w.end(ctx, w.outcome.How, w.resolve(w.outcome.Value))
+	case endYourself:
+		return w.end(ctx, m.how, m.why)
+	case *process.ExitSignal:
+		w.add(w.actor, "info", fields{"id": w.name, "msg": tuple(Atom("EXIT"), w.pid(m.From), w.reasonTerm(m.Reason))})
+	}
+	return nil
+}
+
+// end ends the worker in one of the ways in which a gen_server can end itself.
+// A thrown value is what the callback returns then, and no server knows it.
+func (w *worker) end(ctx context.Context, how string, why Term) error {
+	switch how {
+	case "stop":
+		return process.End(exitReason(why))
+	case "exit":
+		w.exit = inCallback
+		process.Exit(ctx, exitReason(why))
+	case "error":
+		panic(why)
+	case "throw":
+		return &reason{tuple(Atom("bad_return_value"), why)}
+	case "link":
+		return process.Link(ctx, w.named(why))
+	case "unlink":
+		return process.Unlink(ctx, w.named(why))
+	}
+	return nil
+}
+
+func (w *worker) Terminate(ctx context.Context, why error) error {
+	w.add(w.actor, "terminate", fields{"id": w.name, "reason": w.reasonTerm(why)})
+	o := w.node.OnStop
+	if o == nil {
+		return nil
+	}
+	switch o.Kind {
+	case "ignore":
+		pause[any](w.player, ctx, nil)
+	case "delay":
+		w.passTime(ctx, o.delay())
+	case "crash":
+		panic(w.resolve(o.Value))
+	case "exit":
+		w.exit = inTerminate
+		process.Exit(ctx, exitReason(w.resolve(o.Value)))
+	}
+	return nil
+}
+
+// passTime sleeps, and lets the player know that time has to pass.
+func (p *player) passTime(ctx context.Context, d time.Duration) {
+	p.count(&p.busy, +1)
+	defer p.count(&p.busy, -1)
+	pause(p, ctx, time.After(d))
+}
+
+func (p *player) count(n *int, by int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*n += by
+}
+
+// waitAtGate blocks until a step opens the gate of that path. Being told to
+// stop does not open it, nor would it in OTP, where an init cannot be told.
+func (p *player) waitAtGate(ctx context.Context, path string) {
+	open := make(chan struct{})
+	p.setGate(path, open)
+	pause(p, process.Uninterrupted(ctx), open)
+}
+
+func (p *player) setGate(path string, open chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gates[path] = open
+}
+
+// release opens a gate and reports whether somebody waited there. The player
+// never asks while somebody is about to.
+func (p *player) release(path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	open := p.gates[path]
+	if open != nil {
+		close(open)
+		delete(p.gates, path)
+	}
+	return open != nil
+}
