@@ -145,9 +145,11 @@ func (p *proc) bury(abandoned bool) {
 		p.reason = p.outcome
 	}
 	name, reason := p.name, p.reason
+	if again {
+		p.forget()
+	}
 	p.mu.Unlock()
 	if again {
-		p.node.table.remove(p)
 		return
 	}
 	if name != "" {
@@ -205,13 +207,18 @@ func (p *proc) lay(abandoned bool) (r remains) {
 		}
 		x.called = nil
 	}
-	p.b = nil
 	p.queue.Drop()
 	if !abandoned {
-		p.inHand, p.batch = nil, mailbox.Batch[envelope]{}
-		p.node.table.remove(p)
+		p.forget()
 	}
 	return r
+}
+
+// forget drops what belongs to the process's goroutine, which has come back.
+// p.mu is held.
+func (p *proc) forget() {
+	p.b, p.inHand, p.batch = nil, nil, mailbox.Batch[envelope]{}
+	p.node.table.remove(p)
 }
 
 func struct0[T any](T) (zero T) { return zero }

@@ -140,6 +140,9 @@ func (pid PID) Behaviour() Behaviour {
 	}
 	pid.p.mu.Lock()
 	defer pid.p.mu.Unlock()
+	if pid.p.state == dead {
+		return nil
+	}
 	return pid.p.b
 }
 
