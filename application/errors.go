@@ -109,7 +109,7 @@ const (
 	Returned  Outcome = iota // it returned Err
 	Ended                    // its process ended in it with Err as reason: a panic, process.Exit, a kill
 	BadReturn                // Start returned no process that could be the top of its tree; Err says why
-	TimedOut                 // it took longer than its App allows; Err is ErrTimeout
+	TimedOut                 // it took longer than its App allows (ErrTimeout), or than the node could wait that went down meanwhile (ErrNodeDown)
 )
 
 // A CallbackError is the failure of a callback.

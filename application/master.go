@@ -75,15 +75,24 @@ func (m *master) start(ctx context.Context) error {
 	if err := m.judgeTop(ctx, top, err); err != nil {
 		return m.fail(ctx, err)
 	}
+	if !m.alive(ctx) {
+		return process.ErrKilled
+	}
 	m.set(func() { m.top = top })
 	if _, err := process.Monitor(ctx, top, nil); err != nil {
 		return m.fail(ctx, m.callbackError(CallbackStart, Returned, err))
 	}
 	for _, step := range phasePlan(m.app) {
+		if !m.alive(ctx) {
+			return process.ErrKilled
+		}
 		m.enter(ctx, phaseStart, step.phase.Name)
 		if err := step.phase.Run(startCtx); err != nil {
 			return m.fail(ctx, &CallbackError{App: step.app, Callback: CallbackStartPhase, Phase: step.phase.Name, Err: err})
 		}
+	}
+	if !m.alive(ctx) {
+		return process.ErrKilled
 	}
 	m.enter(ctx, phaseRunning, "")
 	return process.Send(ctx, m.controller, &startedMsg{m.instance})
@@ -116,7 +125,7 @@ func (m *master) callbackError(c Callback, o Outcome, err error) error {
 // fail notes why the start failed. The reason of the process's own end is a
 // clean one: the failure is told to whoever asked for the start.
 func (m *master) fail(ctx context.Context, err error) error {
-	if process.Self(ctx).Alive() { // the failure of one that has been killed is the kill
+	if m.alive(ctx) { // the failure of one that has been killed is the kill
 		m.set(func() { m.failure = err })
 	}
 	return process.End(process.Shutdown(err))
@@ -128,7 +137,6 @@ func (m *master) Terminate(ctx context.Context, reason error) error {
 		m.set(func() { m.failure = m.endedInStart(detail, reason) })
 	}
 	m.takeDown(ctx)
-	m.set(func() { m.through = true })
 	return nil
 }
 

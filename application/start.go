@@ -191,20 +191,19 @@ func (c *controller) startLate(i *instance) {
 	if !slices.Contains(c.rising, i) {
 		return
 	}
-	_, detail, _ := i.where()
+	at, detail, since := i.where()
 	callback := CallbackStart
 	if detail != "" {
 		callback = CallbackStartPhase
 	}
 	late := &CallbackError{App: i.app, Callback: callback, Phase: detail, Outcome: TimedOut, Err: ErrTimeout}
-	c.cutShort(i, late)
-}
-
-// cutShort kills a start.
-func (c *controller) cutShort(i *instance, why error) {
-	phase, detail, since := i.where()
-	i.set(func() { i.failure = why })
-	r := &Report{What: Hung, App: i.app, Type: i.typ, Phase: phaseName(phase, detail), Reason: why,
+	i.set(func() {
+		if i.told != nil {
+			late.Err = i.told
+		}
+		i.failure = late
+	})
+	r := &Report{What: Hung, App: i.app, Type: i.typ, Phase: phaseName(at, detail), Reason: late,
 		Took: time.Since(since).Round(time.Millisecond), Left: lookAt([]process.PID{i.master})}
 	r.emit(c.ctx, i.master)
 	// It cannot fail but by our own end.

@@ -19,24 +19,32 @@ import (
 // After a kill, the process that does what is left begins behind the phase in
 // which the first one was.
 func (m *master) takeDown(ctx context.Context) {
-	from := m.phase()
-	top := m.tree()
-	if !top.IsZero() {
-		alive := top.Alive()
-		if from < phasePrepStop {
-			m.prepStop(ctx)
-		}
-		if alive {
-			m.checkDrained(ctx)
+	from, top := m.phase(), m.tree()
+	started, up := !top.IsZero(), top.Alive()
+	for _, step := range []struct {
+		due bool
+		do  func(context.Context)
+	}{
+		{started && from < phasePrepStop, m.prepStop},
+		{started && up, m.checkDrained},
+		{true, m.stopTree},
+		{started && from < phaseStop, m.callStop},
+		{true, m.endStrays},
+	} {
+		if step.due && m.alive(ctx) {
+			step.do(ctx)
 		}
 	}
-	m.stopTree(ctx)
-	if !top.IsZero() && from < phaseStop {
-		m.callStop(ctx)
+	if m.alive(ctx) {
+		m.enter(ctx, phaseStopped, "")
+		m.set(func() { m.through = true })
 	}
-	m.endStrays(ctx)
-	m.enter(ctx, phaseStopped, "")
 }
+
+// alive reports whether this process may still speak for the application. One
+// that was killed in a callback comes to itself when that returns, and finds
+// that another has taken over.
+func (m *master) alive(ctx context.Context) bool { return process.Self(ctx).Alive() }
 
 func (m *master) tree() (top process.PID) {
 	m.set(func() { top = m.top })
@@ -140,7 +148,7 @@ func (m *master) kill(ctx context.Context, pid process.PID) {
 // complain notes and reports what went wrong while stopping; a hang has been
 // reported when it was found.
 func (m *master) complain(ctx context.Context, err error) {
-	if err == nil {
+	if err == nil || !m.alive(ctx) {
 		return
 	}
 	m.fault(err)
@@ -175,7 +183,7 @@ func (m *master) endStrays(ctx context.Context) {
 	}
 	r := &Report{What: StraysEnded, App: m.app, Type: m.typ, Left: lookAt(strays)}
 	r.emit(ctx, process.Self(ctx))
-	for ; len(strays) > 0 && process.Self(ctx).Alive(); strays = m.members(ctx) {
+	for ; len(strays) > 0 && m.alive(ctx); strays = m.members(ctx) {
 		for _, pid := range strays {
 			_ = process.Kill(ctx, pid) // it fails only if it is dead, or we are
 		}
