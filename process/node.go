@@ -118,8 +118,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		}
 	}
 	for _, pid := range n.Processes() {
-		pid.p.doom(ErrKilled)
-		pid.p.awaitDeath()
+		n.endStray(ctx, pid.p)
 	}
 	n.root.doomRoot()
 	n.deadlines.stop()
@@ -158,6 +157,22 @@ func (n *Node) stopOne(ctx context.Context, p *proc) bool {
 	p.doom(ErrKilled)
 	p.awaitDeath()
 	return false
+}
+
+// endStray ends a process that hangs below nothing any more. One that is on its
+// way out because its parent has ended may finish; the others were linked to
+// nobody, and nobody can tell them to stop.
+func (n *Node) endStray(ctx context.Context, p *proc) {
+	p.mu.Lock()
+	told := p.told
+	p.mu.Unlock()
+	if told {
+		if _, err := WaitFor(below(ctx, n.root), PID{p}, shutdown); err == nil {
+			return
+		}
+	}
+	p.doom(ErrKilled)
+	p.awaitDeath()
 }
 
 // below gives a ctx of the caller's the root to act for.
