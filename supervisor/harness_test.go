@@ -35,9 +35,7 @@ type world struct {
 func bubble(t *testing.T, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, pids: map[string]process.PID{}}
-		w.node = process.NewNode(process.NodeSpec{Probe: w})
-		w.ctx = w.node.Context()
+		w := newWorld(t)
 		test(w)
 		if err := w.node.Stop(t.Context()); err != nil {
 			t.Errorf("stopping the node at the end of the test: %v", err)
@@ -47,6 +45,13 @@ func bubble(t *testing.T, test func(w *world)) {
 			t.Errorf("left over at the end of the test: %v", left)
 		}
 	})
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, pids: map[string]process.PID{}}
+	w.node = process.NewNode(process.NodeSpec{Probe: w})
+	w.ctx = w.node.Context()
+	return w
 }
 
 // Wants and Event make a world a Probe: supervisors' reports are lines too.
@@ -161,7 +166,11 @@ func (i *instance) Init(ctx context.Context) error {
 	path := process.Self(ctx).Path()
 	if len(i.starts) > 0 {
 		if f := i.starts[min(i.n, len(i.starts))-1]; f != nil {
-			if err := f(ctx); err != nil {
+			switch err := f(ctx); {
+			case errors.Is(err, process.ErrIgnore):
+				i.w.note("%s declines", path)
+				return err
+			case err != nil:
 				i.w.note("%s fails", path)
 				return err
 			}

@@ -29,14 +29,11 @@ func Service(s interface {
 	return func(ctx context.Context) (process.PID, error) { return goFunc(ctx, s.Serve, pc) }
 }
 
-// goFunc starts fn as a process that traps exits, because that is what gives it
-// its Shutdown: without it, it would be dead at once, with its Grace to clear
-// up and nobody to send anything to.
 func goFunc(ctx context.Context, fn func(context.Context) error, pc uintptr) (process.PID, error) {
 	if fn == nil {
 		return process.PID{}, errors.New("supervisor: Go without a function: there is nothing to run")
 	}
-	return process.GoSpec(ctx, process.Spec{TrapExit: true, Caller: pc}, func(ctx context.Context) error {
+	return process.GoSpec(ctx, process.Spec{Caller: pc}, func(ctx context.Context) error {
 		err := fn(ctx)
 		if err == nil && ctx.Err() != nil {
 			return ctx.Err() // it was told to stop, and did
