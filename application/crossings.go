@@ -112,14 +112,16 @@ func placeOf(pcs []uintptr) string {
 const module = "github.com/coppice-go/coppice/"
 
 // ownFrame reports whether a function is part of the way from a user's call to
-// here. Tests of these packages are users.
+// here.
 func ownFrame(function string) bool {
+	if strings.HasPrefix(function, "runtime.") {
+		return true
+	}
 	rest, ours := strings.CutPrefix(function, module)
 	if !ours {
 		return false
 	}
-	pkg, _, _ := strings.Cut(rest, ".")
-	switch pkg {
+	switch pkg, _, _ := strings.Cut(rest, "."); pkg {
 	case "process", "process/server", "process/statem", "process/event", "process/system", "registry", "supervisor":
 		return true
 	}

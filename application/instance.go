@@ -24,11 +24,10 @@ type instance struct {
 	since   time.Time
 	master  process.PID // its process; zero: a library. The controller writes
 	top     process.PID
-	helper  process.PID // who runs PrepStop, Stop or ConfigChange just now
-	failure error       // why the start failed
-	reason  error       // with which the top ended by itself
-	faults  []error     // what went wrong while stopping
-	through bool        // it has been taken down to the end
+	failure error   // why the start failed
+	reason  error   // with which the top ended by itself
+	faults  []error // what went wrong while stopping
+	through bool    // it has been taken down to the end
 	cancel  context.CancelCauseFunc
 	told    error // why the start should give up, nil: it should not
 
@@ -109,11 +108,11 @@ func (i *instance) fault(err error) {
 	i.faults = append(i.faults, err)
 }
 
-// isCallback reports whether pid runs a callback of this application.
+// isCallback reports whether pid runs a callback of this application: its own
+// process does, and those that it starts for the purpose.
 func (i *instance) isCallback(pid process.PID) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return !pid.IsZero() && (pid == i.master || pid == i.helper)
+	master := i.pid()
+	return !pid.IsZero() && !master.IsZero() && (pid == master || pid.Is(kindHelper) && pid.Parent() == master)
 }
 
 func (i *instance) pid() (pid process.PID) {

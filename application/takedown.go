@@ -86,8 +86,6 @@ func (m *master) run(ctx context.Context, name Callback, p phase, f func(context
 	if err != nil {
 		return m.callbackError(name, Ended, err)
 	}
-	m.set(func() { m.helper = pid })
-	defer m.set(func() { m.helper = process.PID{} })
 	reason, err := process.WaitFor(ctx, pid, m.app.limit(p))
 	switch {
 	case errors.Is(err, process.ErrTimeout):
