@@ -26,9 +26,6 @@ const (
 	inTerminate
 )
 
-// supervises reports whether it waits for others to end.
-func (a *actor) supervises() bool { return a.node != nil && !a.node.isWorker() }
-
 // nobody is who writes what happens outside of every process.
 var nobody = &actor{name: "?"}
 

@@ -71,9 +71,10 @@ type player struct {
 	specs     map[string]*Node     // of each path that is some supervisor's child
 	root      process.PID          // parent of the top supervisor
 	busy      int                  // workers that let time pass
-	starting  map[*actor]int       // supervisors that are inside a start function
+	starting  map[process.PID]int  // who is inside a start function
 	labels    map[string]label     // of monitors and aliases, in a signals scenario
-	down      bool                 // the node of an app scenario has stopped
+	program   program              // of an app scenario
+	goingDown bool                 // its node stops, or has
 	faults    []error              // of the play itself, not of what it plays
 }
 
@@ -89,7 +90,7 @@ func newPlayer(sc *Scenario) *player {
 		observers: map[string]process.PID{},
 		extras:    map[process.PID]Term{},
 		specs:     map[string]*Node{},
-		starting:  map[*actor]int{},
+		starting:  map[process.PID]int{},
 	}
 	p.host = process.NewNode(process.NodeSpec{Name: sc.Name, CallTimeout: process.Infinity, Probe: p})
 	p.ctx = p.host.Context()
@@ -114,7 +115,7 @@ func (p *player) play() {
 		} else {
 			p.step(i+1, fields{"op": st.Op}, func() { p.perform(i+1, &st) })
 		}
-		if p.down {
+		if p.isDown() {
 			p.emit("vm_down", nil)
 			return
 		}
@@ -160,20 +161,41 @@ func (p *player) settle() bool {
 }
 
 // awaitsTime reports whether something goes on by itself once time has passed:
-// a worker takes its time to stop, or a supervisor waits for one that has a
-// limit. Who waits for a gate does not.
+// a worker takes its time to stop, or a supervisor or an application waits for
+// somebody who has a limit. Who waits for a gate does not: it is in a start
+// function, or so is the one that it waits for.
 func (p *player) awaitsTime() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.busy > 0 {
+	if p.busy > 0 || p.goingDown && p.ctx.Err() == nil {
 		return true
 	}
-	for pid, a := range p.actors {
-		if a.supervises() && p.starting[a] == 0 && pid.Info().Status == "running" {
+	for _, pid := range p.host.Processes() {
+		waits := pid.Is(process.KindSupervisor) || pid.Is(kindApplication)
+		if waits && p.starting[pid] == 0 && pid.Info().Status == "running" {
 			return true
 		}
 	}
 	return false
+}
+
+// The kinds of the processes in which an application and its callbacks run.
+const (
+	kindApplication = "application"
+	kindCallback    = "application callback"
+)
+
+// goesDown notes that the node of an app scenario stops, which ends the play.
+func (p *player) goesDown() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.goingDown = true
+}
+
+func (p *player) isDown() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.goingDown
 }
 
 // end lets everything go and stops it. What does not stop is an error.

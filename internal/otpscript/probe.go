@@ -23,7 +23,7 @@ func (p *player) Event(e process.Event) {
 			p.exited(a, e.Reason)
 		}
 	case process.Crashed:
-		if a == nobody { // one of the player's own
+		if a == nobody && !e.PID.Is(kindApplication) && !e.PID.Is(kindCallback) { // one of the player's own
 			p.fault(fmt.Errorf("%v crashed: %w", e.PID, e.Reason))
 		}
 		p.reports(a, e.Reason)

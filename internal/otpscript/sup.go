@@ -13,13 +13,13 @@ import (
 // start is the start function of everything in a tree. It runs in the
 // supervisor's process; over is nil for the top of a tree.
 func (p *player) start(ctx context.Context, over *actor, path string, n *Node) (process.PID, error) {
-	by := nobody
+	by, self := nobody, process.Self(ctx)
 	if over != nil {
 		by = over
-		p.enroll(process.Self(ctx), over)
-		p.inStart(over, +1)
-		defer p.inStart(over, -1)
+		p.enroll(self, over)
 	}
+	p.inStart(self, +1)
+	defer p.inStart(self, -1)
 	nth := p.attempt(path)
 	a := &actor{name: fmt.Sprintf("%s#%d", path, nth), over: over, pool: n.isPool(), node: n}
 	p.add(by, "start", fields{"id": a.name})
@@ -218,10 +218,10 @@ func (p *player) attempt(path string) int {
 	return p.attempts[path]
 }
 
-func (p *player) inStart(a *actor, by int) {
+func (p *player) inStart(pid process.PID, by int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.starting[a] += by
+	p.starting[pid] += by
 }
 
 func (p *player) setSpec(path string, n *Node) {
