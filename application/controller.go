@@ -125,7 +125,7 @@ func (c *controller) order() []*App {
 }
 
 func (c *controller) orderLocked() []*App {
-	return appsOf(append(slices.Clone(c.running), c.rising...))
+	return appsOf(slices.Concat(c.running, c.rising))
 }
 
 // upNow lists the applications that have started and are not being stopped, in
@@ -148,7 +148,7 @@ func appsOf(instances []*instance) []*App {
 
 // find returns the instance of app that is up, on the way, or going, if any.
 func (c *controller) find(app *App) *instance {
-	for _, i := range append(slices.Clone(c.running), c.rising...) {
+	for _, i := range slices.Concat(c.running, c.rising) {
 		if i.app == app {
 			return i
 		}

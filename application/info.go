@@ -2,6 +2,7 @@ package application
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -45,7 +46,7 @@ func Infos(ctx context.Context) ([]Info, error) {
 		return nil, err
 	}
 	c.mu.RLock()
-	instances := append(append([]*instance(nil), c.running...), c.rising...)
+	instances := slices.Concat(c.running, c.rising)
 	c.mu.RUnlock()
 	up := map[*App]bool{}
 	for _, i := range instances {

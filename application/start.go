@@ -36,6 +36,9 @@ func EnsureStarted(ctx context.Context, app *App, typ Type) error {
 // and returns those that it started. If one fails, those are stopped again,
 // latest first; what ran before is left alone. Optional needs are started too
 // where they are loaded, and the apps themselves are loaded first.
+//
+// When ctx is done it stops waiting and undoes nothing: what it has started,
+// and returns, runs on, and what is starting goes on starting.
 func EnsureAllStarted(ctx context.Context, typ Type, apps ...*App) ([]*App, error) {
 	c, err := controllerOf(ctx)
 	if err != nil {
@@ -55,6 +58,9 @@ func EnsureAllStarted(ctx context.Context, typ Type, apps ...*App) ([]*App, erro
 		err := Start(ctx, app, typ)
 		if _, already := errors.AsType[*AlreadyStartedError](err); already {
 			continue // by somebody else, meanwhile
+		}
+		if err != nil && ctx.Err() != nil {
+			return started, err
 		}
 		if err != nil {
 			return nil, undo(ctx, started, err)

@@ -1,0 +1,282 @@
+package application
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/trace"
+)
+
+// Options say how Run runs applications. The zero value is usable.
+type Options struct {
+	// Type of all applications. The zero Type is Permanent: a program without
+	// one of its parts is better started again.
+	Type Type
+
+	Config Config // where settings get their values; zero: their defaults
+
+	// Node describes the node that Run makes. With a Probe of its own, reports
+	// are that one's business.
+	Node process.NodeSpec
+
+	// Reports says how reports are written; zero: to standard error.
+	Reports trace.Options
+
+	// Signals asks for the stop: the first orderly, the second at once. nil:
+	// only the end of Run's ctx asks, and nothing forces.
+	Signals <-chan os.Signal
+
+	// StopTimeout is how long the whole stop may take before it is forced.
+	// Zero means no limit but those of the applications.
+	StopTimeout time.Duration
+
+	// Ready is called when all have started; nil: nothing is.
+	Ready func(context.Context)
+
+	// Output is where a forced stop shows what hangs; nil: standard error.
+	Output io.Writer
+}
+
+// An Ending says how a run that did not go well has ended. It is also the exit
+// code that Main gives.
+type Ending int
+
+// The endings. Go itself exits with 2 after a fatal error, so that is none.
+const (
+	FailedStart Ending = 1 // an application did not start, or the configuration is bad
+	AppEnded    Ending = 3 // an application ended that the node could not do without
+	UncleanStop Ending = 4 // stopped as asked, but something failed or had to be killed on the way
+	Forced      Ending = 5 // a second signal, or StopTimeout, cut the stop short
+)
+
+func (e Ending) String() string {
+	switch e {
+	case FailedStart:
+		return "failed to start"
+	case AppEnded:
+		return "an application ended"
+	case UncleanStop:
+		return "unclean stop"
+	case Forced:
+		return "forced to stop"
+	}
+	return fmt.Sprintf("Ending(%d)", int(e))
+}
+
+// A RunError says how a run ended that did not go well, and why.
+type RunError struct {
+	Ending Ending
+	Err    error
+}
+
+func (e *RunError) Error() string { return e.Ending.String() + ": " + e.Err.Error() }
+func (e *RunError) Unwrap() error { return e.Err }
+
+// ExitCode returns the exit code for what Run returned: 0 for nil, else that of
+// its Ending.
+func ExitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if run, ok := errors.AsType[*RunError](err); ok {
+		return int(run.Ending)
+	}
+	return int(FailedStart)
+}
+
+// Run starts the applications and all that they need on a node of its own,
+// waits until it is asked to stop or one of them takes the node down, stops
+// them all in order, and returns when nothing is left. Being asked while they
+// start is fine: the start unwinds, then what has started stops. It returns
+// nil if all went well, otherwise a *RunError.
+func Run(ctx context.Context, o Options, apps ...*App) error {
+	r := &run{Options: o, apps: apps}
+	if len(apps) > 0 {
+		o.Node.Name = cmp.Or(o.Node.Name, apps[len(apps)-1].String())
+	}
+	r.node = process.NewNode(o.Node)
+	r.asked, r.ask = context.WithCancelCause(r.node.Context())
+	r.urgent, r.force = context.WithCancelCause(context.Background())
+	defer r.ask(nil)
+	defer r.force(nil)
+	defer context.AfterFunc(ctx, func() { r.ask(context.Cause(ctx)) })()
+	if err := r.prepare(); err != nil {
+		return r.end(err)
+	}
+	if err := r.start(); err != nil {
+		return r.end(err)
+	}
+	if o.Ready != nil {
+		o.Ready(r.node.Context())
+	}
+	select {
+	case <-r.asked.Done():
+	case <-r.control.gone:
+	}
+	return r.end(nil)
+}
+
+// run is one call of Run.
+type run struct {
+	Options
+	apps    []*App
+	node    *process.Node
+	control *controller
+
+	asked  context.Context // acts for the node; done when the stop is asked for
+	ask    context.CancelCauseFunc
+	urgent context.Context // done when the stop is forced
+	force  context.CancelCauseFunc
+	pushed atomic.Bool // it was forced
+}
+
+// prepare starts what is to be stopped last: the writer of reports, so that no
+// report is lost, then the watch for signals.
+func (r *run) prepare() error {
+	ctx := r.node.Context()
+	if r.Node.Probe == nil {
+		if _, err := trace.Start(ctx, r.Reports); err != nil {
+			return err
+		}
+	}
+	if _, err := process.GoSpec(ctx, process.Spec{Name: "coppice.signals", Kind: "signals"}, r.watch); err != nil {
+		return err
+	}
+	var err error
+	r.control, err = controllerOf(ctx)
+	return err
+}
+
+// watch takes the signals.
+func (r *run) watch(ctx context.Context) error {
+	select {
+	case s := <-r.Signals:
+		r.ask(fmt.Errorf("application: %v", s))
+	case <-r.asked.Done():
+	case <-ctx.Done():
+		return nil
+	}
+	var late <-chan time.Time
+	if r.StopTimeout > 0 {
+		timer := time.NewTimer(r.StopTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case s := <-r.Signals:
+		r.cutShort(ctx, fmt.Errorf("application: a second signal: %v", s))
+	case <-late:
+		r.cutShort(ctx, fmt.Errorf("application: the stop took longer than %v", r.StopTimeout))
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// cutShort shows what hangs and ends the wait for it.
+func (r *run) cutShort(ctx context.Context, why error) {
+	r.pushed.Store(true)
+	out := r.Output
+	if out == nil {
+		out = os.Stderr
+	}
+	if c, err := controllerOf(ctx); err == nil {
+		// Nobody is left to be told if this cannot be written.
+		_, _ = fmt.Fprintf(out, "%v; what is still there:\n%s", why, c.picture())
+	}
+	r.force(why)
+}
+
+// start loads everything, so that all that is wrong is known before anything
+// runs, then starts it.
+func (r *run) start() error {
+	if err := Configure(r.asked, r.Config); err != nil {
+		return err
+	}
+	plan, err := r.load()
+	if err != nil {
+		return err
+	}
+	_, err = EnsureAllStarted(r.asked, r.Type.or(Permanent), plan...)
+	return err
+}
+
+// load loads the applications first, so that their optional ones are known to
+// be there, then what they need.
+func (r *run) load() (plan []*App, err error) {
+	var faults []error
+	load := func(app *App) {
+		if err := Load(r.asked, app); err != nil && !errors.Is(err, ErrAlreadyLoaded) {
+			faults = append(faults, err)
+		}
+	}
+	for _, app := range r.apps {
+		load(app)
+	}
+	if faults != nil { // some of them are no basis for a plan
+		return nil, errors.Join(faults...)
+	}
+	if plan, err = startOrder(r.apps, r.control.isLoaded, nil); err != nil {
+		return nil, err
+	}
+	for _, app := range plan {
+		load(app)
+	}
+	r.warnStrangers()
+	return plan, errors.Join(faults...)
+}
+
+// warnStrangers reports parts of configuration files that concern nobody.
+func (r *run) warnStrangers() {
+	known := func(name string) bool {
+		for _, app := range r.control.loadedApps() {
+			if app.Name == name {
+				return true
+			}
+		}
+		return false
+	}
+	r.control.mu.RLock()
+	strangers := r.control.sources.strangers(known)
+	r.control.mu.RUnlock()
+	if len(strangers) > 0 {
+		process.Emit(r.node.Context(), process.Event{
+			Kind: process.Warned, Level: process.LevelWarn,
+			Text: "configuration for applications that are not here: " + list(strangers, 10),
+		})
+	}
+}
+
+// end stops the node, whatever state it is in, and says how the run has ended.
+// startErr is what kept it from starting.
+func (r *run) end(startErr error) error {
+	why := context.Cause(r.asked)
+	asked := why != nil && !errors.Is(why, process.ErrNodeStopped)
+	r.ask(nil) // for the watch: from now on the time is counted
+	stopErr := r.node.Stop(r.urgent)
+	var cause error
+	if r.control != nil && r.control.down != nil {
+		cause = r.control.down.cause
+		stopErr = errors.Join(errors.Join(r.control.down.faults...), stopErr)
+	}
+	ended, _ := cause.(*EndedError)
+	switch {
+	case r.pushed.Load():
+		return &RunError{Forced, errors.Join(context.Cause(r.urgent), stopErr)}
+	case ended != nil && !ended.Starting:
+		return &RunError{AppEnded, errors.Join(ended, stopErr)}
+	case ended != nil:
+		return &RunError{FailedStart, errors.Join(ended, stopErr)}
+	case startErr != nil && !asked:
+		return &RunError{FailedStart, errors.Join(startErr, stopErr)}
+	case stopErr != nil:
+		return &RunError{UncleanStop, stopErr}
+	}
+	return nil
+}
