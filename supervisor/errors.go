@@ -84,15 +84,20 @@ func (e *ArgumentError) Error() string {
 // A PlanError is a [Strategy] that wants something impossible: it ends the
 // supervisor.
 type PlanError struct {
-	Event Event
-	Field string
-	Span  Span
-	Len   int // how many children there are
+	Event   Event
+	Field   string // of the Plan
+	Span    Span
+	Len     int  // how many children there are
+	Dynamic bool // they have no order
 }
 
 func (e *PlanError) Error() string {
-	return fmt.Sprintf("supervisor: the strategy's plan for child %d (%v) has %s %d to %d, and there are %d children: check it with supervisortest",
-		e.Event.Child, e.Event.Kind, e.Field, e.Span.From, e.Span.To, e.Len)
+	why := fmt.Sprintf("there are %d children", e.Len)
+	if e.Dynamic {
+		why = "a dynamic supervisor's plan can only be about that child"
+	}
+	return fmt.Sprintf("supervisor: the strategy's plan for child %d (%v) has %s from %d to %d, but %s: check it with supervisortest",
+		e.Event.Child, e.Event.Kind, e.Field, e.Span.From, e.Span.To, why)
 }
 
 // A SpecError lists everything that is wrong with a [Spec] or a [Child].

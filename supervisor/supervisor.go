@@ -139,7 +139,7 @@ func (s *supervisor) decide(ctx context.Context, c *child, e Event, now time.Tim
 	if e.Kind == Exited && (c.spec.Restart == Permanent || !process.Clean(e.Reason)) {
 		s.report(ctx, TextTerminated, c, e.Reason, &p)
 	}
-	if err := p.check(e, len(s.kids.list)); err != nil {
+	if err := p.check(e, len(s.kids.list), s.kids.dynamic); err != nil {
 		return err
 	}
 	return s.carryOut(ctx, c, &p)
@@ -150,6 +150,9 @@ func (s *supervisor) decide(ctx context.Context, c *child, e Event, now time.Tim
 func (s *supervisor) carryOut(ctx context.Context, c *child, p *Plan) error {
 	if p.End != nil {
 		return s.giveUp(ctx, c, p.End)
+	}
+	if c.status == Restarting {
+		c.status = Down // it has had its attempt; the plan may make another
 	}
 	// Places are those of before: nothing may shift until both spans are read.
 	stop, start := s.kids.in(p.Stop), s.kids.in(p.Start)

@@ -113,6 +113,25 @@ func TestEndReasons(t *testing.T) {
 	}
 }
 
+// A strategy may give up on a child without a word. Then it is down, not
+// restarting for ever.
+func TestGiveUpOnChild(t *testing.T) {
+	bubble(t, func(w *world) {
+		top := w.top(supervisor.Spec{Children: []supervisor.Child{w.child("a", starts(nil, errNo, nil))}, Strategy: decider(
+			func(v supervisor.View, e supervisor.Event, now time.Time) supervisor.Plan {
+				if e.Kind == supervisor.StartFailed {
+					return supervisor.Plan{}
+				}
+				return supervisor.OneForOne.Decide(v, e, now)
+			})})
+		w.end("top/a", errBoom)
+		infos, err := supervisor.WhichChildren(w.ctx, top)
+		if len(infos) != 1 || infos[0].Status != supervisor.Down || err != nil {
+			t.Errorf("the children are %+v (%v), want one that is down", infos, err)
+		}
+	})
+}
+
 // A strategy may drop any child.
 func TestDrop(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -152,4 +171,21 @@ func TestBadPlan(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Children without order cannot be restarted in groups.
+func TestBadDynamicPlan(t *testing.T) {
+	bubble(t, func(w *world) {
+		top := w.top(supervisor.Spec{Strategy: supervisor.Dynamically(supervisor.OneForAll), Children: []supervisor.Child{w.child("a")}})
+		for range 2 {
+			if _, err := supervisor.StartOne(w.ctx, top, struct{}{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.end("top/a", errBoom)
+		reason, err := process.Wait(w.ctx, top)
+		if e, ok := errors.AsType[*supervisor.PlanError](reason); !ok || !e.Dynamic || err != nil {
+			t.Errorf("it ended with %v (%v), want a PlanError", reason, err)
+		}
+	})
 }
