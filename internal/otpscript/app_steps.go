@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/coppice-go/coppice/application"
 	"github.com/coppice-go/coppice/process"
@@ -111,11 +112,56 @@ func (p *player) change(ctx context.Context, st *Step) error {
 // appFailure gives OTP's words for the refusal of a step. The one function that
 // starts several applications says which of them failed.
 func (p *player) appFailure(st *Step, err error) Term {
-	why := p.appReason(err)
-	if st.Op == "ensure_all_started" {
-		return tuple(Atom(failedApp(err)), why)
+	switch {
+	case st.Op == "ensure_all_started":
+		return tuple(Atom(failedApp(err)), p.appReason(err))
+	case errors.Is(err, application.ErrAlreadyLoaded):
+		return tuple(Atom("already_loaded"), p.appSpec(st.App))
 	}
-	return why
+	return p.appReason(err)
+}
+
+// appSpec is an application's description as OTP was given it, which it gives
+// back with some refusals.
+func (p *player) appSpec(name string) Term {
+	i := slices.IndexFunc(p.sc.Apps, func(a App) bool { return a.Name == name })
+	if i < 0 {
+		return Atom(name)
+	}
+	a := &p.sc.Apps[i]
+	entry := func(key string, value Term) Term { return tuple(Atom(key), value) }
+	env, phases := List{}, List{}
+	for _, kv := range a.Env {
+		env = append(env, tuple(kv[0].Term, kv[1].Term))
+	}
+	for _, phase := range a.StartPhases {
+		phases = append(phases, tuple(phase[0].Term, tuple(Atom(name), phase[1].Term)))
+	}
+	spec := List{
+		entry("description", List{}), entry("vsn", charList("1")), entry("modules", List{}), entry("registered", List{}),
+		entry("applications", append(atoms("kernel", "stdlib"), atoms(a.Deps...)...)),
+		entry("optional_applications", atoms(a.Optional...)), entry("included_applications", atoms(a.Included...)),
+		entry("env", env),
+	}
+	switch {
+	case a.Mod != nil && !*a.Mod:
+	case a.StartPhases != nil && a.Included != nil:
+		spec = append(spec, entry("mod", tuple(Atom("application_starter"), List{Atom("oracle_app"), Atom(name)})))
+	default:
+		spec = append(spec, entry("mod", tuple(Atom("oracle_app"), Atom(name))))
+	}
+	if a.StartPhases != nil {
+		spec = append(spec, entry("start_phases", phases))
+	}
+	return tuple(Atom("application"), Atom(name), spec)
+}
+
+func atoms(names ...string) List {
+	l := List{}
+	for _, name := range names {
+		l = append(l, Atom(name))
+	}
+	return l
 }
 
 func failedApp(err error) string {

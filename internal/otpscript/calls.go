@@ -131,6 +131,9 @@ func (c *call) getChild() (Term, error) {
 		id = c.node.Children[0].step() // all its children have that of the template
 	}
 	spec, err := supervisor.GetChild(c.ctx, c.to, id)
+	if errors.Is(err, supervisor.ErrDynamic) {
+		err = supervisor.ErrNotFound // coppice says why there is none
+	}
 	if err != nil {
 		return nil, err
 	}

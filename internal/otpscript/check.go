@@ -116,10 +116,25 @@ var opNeeds = map[string]string{
 	"unset_env": "app key", "get_all_env": "app", "config_change": "app", "init_stop": "",
 }
 
+// signalOps lists the ops of signals scenarios with the number of arguments
+// that each must have.
+var signalOps = map[string]int{
+	"link": 1, "unlink": 1, "links": 0, "trap": 1, "exit": 2, "is_alive": 1, "exit_self": 1, "error_self": 1, "return": 0,
+	"monitor": 2, "monitor_name": 2, "monitor_alias": 3, "demonitor": 1,
+	"send": 2, "send_name": 2, "send_alias": 2, "alias": 1, "alias_reply": 1, "unalias": 1,
+	"register": 2, "unregister": 1, "whereis": 1, "spawn": 3,
+	"await_dead": 1, "await_mail": 1, "take": 1, "take_exit": 1, "take_down": 1,
+}
+
 func (st *Step) faults(kind string) (faults []string) {
 	if kind == "signals" {
 		if st.Proc == "" {
 			faults = append(faults, "no proc")
+		}
+		for _, op := range st.Do {
+			if least, known := signalOps[op.Name]; !known || len(op.Args) < least {
+				faults = append(faults, fmt.Sprintf("no op %q with %d arguments", op.Name, len(op.Args)))
+			}
 		}
 		return faults
 	}

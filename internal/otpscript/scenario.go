@@ -224,6 +224,12 @@ func (o *Op) UnmarshalJSON(data []byte) error {
 	return fmt.Errorf("an op is a word or [word, argument..], not %s", data)
 }
 
+// word is an argument that is a name, or else "".
+func (o Op) word(i int) string {
+	a, _ := o.Args[i].(Atom)
+	return string(a)
+}
+
 // Parse reads a scenario. Its errors say where in the scenario the fault is.
 func Parse(data []byte) (*Scenario, error) {
 	var sc Scenario

@@ -12,7 +12,7 @@ import (
 // op does what one step of a signals scenario says, in the agent's own process.
 // An error stands for OTP's badarg, or noproc.
 func (a *agent) op(ctx context.Context, op Op) (Term, error) {
-	word := func(i int) string { s, _ := op.Args[i].(Atom); return string(s) }
+	word := op.word
 	pid := func(i int) process.PID { return a.at(word(i)) }
 	switch op.Name {
 	case "link":
@@ -50,9 +50,13 @@ func (a *agent) op(ctx context.Context, op Op) (Term, error) {
 	case "alias", "alias_reply":
 		return ok, a.newAlias(ctx, word(0), op.Name == "alias_reply")
 	case "send_alias":
-		return ok, a.label(word(0)).alias.Send(ctx, mail{a.name, a.resolve(op.Args[1])})
+		if alias := a.label(word(0)).alias; alias != nil {
+			return ok, alias.Send(ctx, mail{a.name, a.resolve(op.Args[1])})
+		}
+		return ok, nil // to a reference that is no alias
 	case "unalias":
-		return boolean(a.label(word(0)).alias.Close()), nil
+		alias := a.label(word(0)).alias
+		return boolean(alias != nil && alias.Close()), nil
 
 	case "register":
 		return yes, process.Register(ctx, registered(word(0)), pid(1))
@@ -70,12 +74,25 @@ func (a *agent) op(ctx context.Context, op Op) (Term, error) {
 		_, err := process.Wait(ctx, pid(0))
 		return ok, err
 	case "await_mail":
-		for a.in.Len() < int(op.Args[0].(Int)) {
+		for n, _ := op.Args[0].(Int); a.in.Len() < int(n); {
 			time.Sleep(time.Millisecond)
 		}
 		return ok, nil
+	case "take":
+		return a.takeIf(Atom("taken"), func(m any) bool {
+			got, isMail := m.(mail)
+			return isMail && Equal(got.msg, a.resolve(op.Args[0]))
+		}), nil
 	case "take_exit":
-		return a.takeExit(pid(0)), nil
+		return a.takeIf(nil, func(m any) bool {
+			x, isExit := m.(process.ExitSignal)
+			return isExit && x.From == pid(0)
+		}), nil
+	case "take_down":
+		return a.takeIf(nil, func(m any) bool {
+			d, isDown := m.(labelled)
+			return isDown && d.label == word(0)
+		}), nil
 	}
 	return nil, fmt.Errorf("otpscript: unknown op %q", op.Name)
 }
@@ -154,15 +171,18 @@ func (a *agent) spawn(ctx context.Context, name, how string, trap bool) (Term, e
 	return a.pid(pid), err
 }
 
-// takeExit takes the exit signal of a process out of the mailbox, if it is
-// there.
-func (a *agent) takeExit(from process.PID) Term {
-	m, found := a.in.TakeWithin(0, func(m any) bool {
-		x, isExit := m.(process.ExitSignal)
-		return isExit && x.From == from
-	})
+// takeIf takes the first matching entry out of the mailbox, if there is one. The
+// result is what, or the reason that a signal carries.
+func (a *agent) takeIf(what Term, match func(any) bool) Term {
+	m, found := a.in.TakeWithin(0, match)
 	if !found {
 		return Atom("none")
 	}
-	return a.reasonTerm(m.(process.ExitSignal).Reason)
+	switch m := m.(type) {
+	case process.ExitSignal:
+		return a.reasonTerm(m.Reason)
+	case labelled:
+		return a.reasonTerm(m.Reason)
+	}
+	return what
 }

@@ -91,6 +91,9 @@ func (a *agent) run(ctx context.Context, in *process.Inbox[any]) error {
 					return nil
 				}
 				a.do(ctx, op)
+				if !process.Self(ctx).Alive() {
+					break // by its own hand
+				}
 			}
 		case mail:
 			a.received(m.from, m.msg)
@@ -123,15 +126,26 @@ func (a *agent) received(from string, msg Term) {
 }
 
 // do does one op and takes down what came of it; nothing if it ends the agent.
+// A goroutine cannot be ended in the middle, so an agent that sent itself a
+// deadly signal finds out afterwards.
 func (a *agent) do(ctx context.Context, op Op) {
 	switch op.Name {
 	case "exit_self":
 		process.Exit(ctx, exitReason(a.resolve(op.Args[0])))
+	case "exit":
+		// OTP's one irregularity: normal, sent to oneself, is deadly. Coppice
+		// does not have it; Exit is what one would call.
+		if self := process.Self(ctx); a.at(op.word(0)) == self && op.Args[1] == normal && !self.Info().TrapExit {
+			process.Exit(ctx, nil)
+		}
 	case "error_self":
 		panic(a.resolve(op.Args[0]))
 	}
 	f := fields{"id": a.name, "op": op.Name}
 	value, err := a.op(ctx, op)
+	if !process.Self(ctx).Alive() {
+		return
+	}
 	if err != nil {
 		f["raised"], value = "error", Atom("badarg")
 		if errors.Is(err, process.ErrNoProc) && op.Name == "link" {

@@ -17,6 +17,10 @@ func (p *player) perform(i int, st *Step) {
 			how = "stop"
 		}
 		p.toLiving(i, st.Path, func(pid process.PID) error {
+			if n := p.who(pid).node; n != nil && !n.isWorker() {
+				p.crash(pid, n)
+				return nil
+			}
 			return process.Send(p.ctx, pid, endYourself{how, p.resolve(st.Reason.Term)})
 		})
 	case "signal":
@@ -53,6 +57,20 @@ func (p *player) toLiving(i int, path string, do func(process.PID) error) {
 	}
 	p.must(do(pid))
 	p.result(i, ok)
+}
+
+// crash is what becomes of a supervisor that is told to end itself as a worker
+// is: to OTP's that is a cast that it does not know, and it crashes. One of
+// coppice's cannot be brought to that, so it is stopped for that reason. A
+// bridge ignores it.
+func (p *player) crash(pid process.PID, n *Node) {
+	if n.isBridge() {
+		return
+	}
+	p.client(func(ctx context.Context) {
+		// It may end for another reason first.
+		_ = process.Stop(ctx, pid, &process.PanicError{Value: Atom("function_clause")})
+	})
 }
 
 // A root is the parent of the top supervisor. It traps exits and ignores them.
