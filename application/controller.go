@@ -39,30 +39,40 @@ type controller struct {
 const controllerName = "coppice.application"
 
 // controllerOf returns the controller of ctx's node, and makes it when it is
-// first asked for.
+// first asked for. What belongs to its process alone is not to be touched; ask
+// sends it requests.
 func controllerOf(ctx context.Context) (*controller, error) {
+	c, _, err := findController(ctx)
+	return c, err
+}
+
+func findController(ctx context.Context) (*controller, process.PID, error) {
 	node, err := process.NodeOf(ctx)
 	if err != nil {
-		return nil, err
+		return nil, process.PID{}, err
 	}
 	for {
 		if pid, ok := process.Whereis(ctx, controllerName); ok {
-			if c, ok := pid.Behaviour().(*controller); ok {
-				return c, nil
+			b := pid.Behaviour()
+			if c, ok := b.(*controller); ok {
+				return c, pid, nil
+			}
+			if b != nil { // nil: it has just ended
+				return nil, process.PID{}, fmt.Errorf("application: the name %q is taken by %v; it is ours", controllerName, pid)
 			}
 		}
 		c := &controller{
 			node: node, env: newEnvironment(), seen: newCrossings(), gone: make(chan struct{}),
 			loaded: map[*App]*place{}, byPID: map[process.PID]*instance{}, started: map[*App]Type{},
 		}
-		_, err := process.Start(node.Context(), process.Spec{
+		pid, err := process.Start(node.Context(), process.Spec{
 			Name: controllerName, Kind: "application controller", TrapExit: true, Behaviour: c,
 		})
 		if err == nil {
-			return c, nil
+			return c, pid, nil
 		}
 		if !errors.Is(err, process.ErrNameTaken) {
-			return nil, fmt.Errorf("application: %w", err)
+			return nil, process.PID{}, fmt.Errorf("application: %w", err)
 		}
 	}
 }
@@ -159,11 +169,11 @@ func (c *controller) find(app *App) *instance {
 // ask sends a request to the controller of ctx's node and waits for the answer,
 // for as long as ctx allows: a start and a stop take the time they take.
 func ask(ctx context.Context, req process.Requester) error {
-	c, err := controllerOf(ctx)
+	_, pid, err := findController(ctx)
 	if err != nil {
 		return err
 	}
-	return process.Do(process.WithCallTimeout(ctx, process.Infinity), c.pid(), req)
+	return process.Do(process.WithCallTimeout(ctx, process.Infinity), pid, req)
 }
 
 // ended deals with the end of an application's process.
@@ -208,7 +218,7 @@ func (c *controller) clearUp(i *instance, reason error) {
 func (c *controller) employ(i *instance, first any) error {
 	birth := process.Birth{ID: i.app.Name, Group: i.group, Values: context.WithValue(c.ctx, scopeKey{}, i)}
 	pid, err := process.Start(process.WithBirth(c.ctx, birth), process.Spec{
-		Kind: kindMaster, TrapExit: true, Unlinked: true, Behaviour: &master{instance: i, controller: c.pid()},
+		Kind: kindMaster, TrapExit: true, Unlinked: true, Behaviour: &master{instance: i, controller: c.pid(), second: i.cleaning},
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 type master struct {
 	*instance
 	controller process.PID
+	second     bool // the first one was killed
 }
 
 const (

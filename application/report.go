@@ -2,6 +2,7 @@ package application
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -73,9 +74,11 @@ func (r *Report) emit(ctx context.Context, about process.PID) {
 	if !process.Wants(ctx, process.Application) {
 		return
 	}
-	process.Emit(ctx, process.Event{
-		Kind: process.Application, Level: r.level(), Text: r.text(), PID: about, Reason: r.Reason, Detail: r,
-	})
+	e := process.Event{Kind: process.Application, Level: r.level(), Text: r.text(), PID: about, Reason: r.Reason, Detail: r}
+	if r.Reason == ErrStopped {
+		e.Reason = nil // the text says it
+	}
+	process.Emit(ctx, e)
 }
 
 // level is the one place that says how much each report matters.
@@ -109,10 +112,7 @@ func (r *Report) text() string {
 	case Started:
 		return fmt.Sprintf("%s started in %v", app, r.Took)
 	case Exited:
-		if r.Reason == nil {
-			return app + " (" + r.Type.String() + ") ended normally"
-		}
-		return app + " (" + r.Type.String() + ") ended"
+		return app + " (" + r.Type.String() + ") " + r.howEnded()
 	case CallbackFailed:
 		return app + ": a callback failed"
 	case Hung:
@@ -127,6 +127,21 @@ func (r *Report) text() string {
 		return app + " takes its node down"
 	}
 	panic("application: no such report: " + r.What.String())
+}
+
+func (r *Report) howEnded() string {
+	_, callback := errors.AsType[*CallbackError](r.Reason)
+	switch {
+	case r.Reason == ErrStopped && r.Down:
+		return "stopped with its node"
+	case r.Reason == ErrStopped:
+		return "stopped"
+	case r.Reason == nil:
+		return "ended normally"
+	case callback:
+		return "did not start"
+	}
+	return "ended"
 }
 
 // A Left is a process that should have been gone.

@@ -215,7 +215,7 @@ func TestRunReports(t *testing.T) {
 		r.run(r.Context(), a)
 		r.signals <- syscall.SIGTERM
 		r.ending(UncleanStop, "panic: oops")
-		for _, want := range []string{`panic: oops`, `TestRunReports.func1.1`, `application a (permanent) ended`} {
+		for _, want := range []string{`panic: oops`, `TestRunReports.func1.1`, `application a (permanent) stopped with its node`} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("the log lacks %q:\n%s", want, log.String())
 			}

@@ -16,8 +16,9 @@ import (
 // never been up, because Start itself failed, has nothing to take leave of and
 // nothing to undo.
 //
-// After a kill, the process that does what is left begins behind the phase in
-// which the first one was.
+// After a kill, the tree has the exit signal of the process that it hung below.
+// The one that does what is left waits for it, and then begins behind the phase
+// in which the first one was.
 func (m *master) takeDown(ctx context.Context) {
 	from, top := m.phase(), m.tree()
 	started, up := !top.IsZero(), top.Alive()
@@ -25,9 +26,10 @@ func (m *master) takeDown(ctx context.Context) {
 		due bool
 		do  func(context.Context)
 	}{
+		{m.second, m.stopTree},
 		{started && from < phasePrepStop, m.prepStop},
-		{started && up, m.checkDrained},
-		{true, m.stopTree},
+		{started && up && !m.second, m.checkDrained},
+		{!m.second, m.stopTree},
 		{started && from < phaseStop, m.callStop},
 		{true, m.endStrays},
 	} {
@@ -108,8 +110,10 @@ func (m *master) stopTree(ctx context.Context) {
 	limit := m.app.limit(phaseTree)
 	due := time.Now().Add(limit)
 	for _, pid := range slices.Backward(m.children(ctx)) {
-		// A failure to send means that it has just ended.
-		_ = process.SendExit(ctx, pid, process.ErrShutdown)
+		if !m.second {
+			// A failure to send means that it has just ended.
+			_ = process.SendExit(ctx, pid, process.ErrShutdown)
+		}
 		left := limit
 		if limit >= 0 {
 			left = max(0, time.Until(due))
@@ -120,9 +124,8 @@ func (m *master) stopTree(ctx context.Context) {
 	}
 }
 
-// children returns what hangs right below the application's process, oldest
-// first. If that was killed, they have its exit signal, and are to be waited
-// for.
+// children returns what hangs, or hung, right below the application's process,
+// oldest first.
 func (m *master) children(ctx context.Context) []process.PID {
 	return slices.DeleteFunc(m.members(ctx), func(pid process.PID) bool { return !pid.Parent().Is(kindMaster) })
 }
