@@ -1,0 +1,167 @@
+package trace
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// NewConsole returns a writer that makes of each record something for people to
+// read, and gives it to out: a headline with who and why, and below it what the
+// reader needs next.
+//
+//	11:42:07.123 ERR process crashed: <7> hello/till: panic: runtime error: integer divide by zero
+//	    because  panic
+//	             runtime error: integer divide by zero
+//	    in hand  main.Split{Bill:60 Among:0}
+//	    at       main.Split.Handle examples/hello/main.go:26
+//	    started  examples/hello/main.go:33 by <5 hello/top>
+//
+// It is for a logger of one's own that should look the same; [Options] have it
+// as a Form.
+func NewConsole(out io.Writer) io.Writer { return newConsole(out, terminal(out)) }
+
+func newConsole(out io.Writer, colour bool) io.Writer {
+	wd, err := os.Getwd()
+	if err != nil {
+		wd = "" // then paths stay long
+	}
+	c := console{wd: wd, bold: colour && os.Getenv("NO_COLOR") == ""}
+	return zerolog.ConsoleWriter{
+		Out:             out,
+		NoColor:         !c.bold,
+		FieldsExclude:   []string{fieldBlock},
+		FormatPrepare:   c.prepare,
+		FormatTimestamp: func(v any) string { return clock(fmt.Sprint(v)) },
+		FormatExtra: func(record map[string]any, buf *bytes.Buffer) error {
+			_, err := fmt.Fprint(buf, record[fieldBlock])
+			return err
+		},
+	}
+}
+
+// clock leaves the time of day of a time stamp: the day is known to who looks.
+func clock(stamp string) string {
+	t, err := time.Parse(timeLayout, stamp)
+	if err != nil {
+		return stamp
+	}
+	return t.Format("15:04:05.000")
+}
+
+type console struct {
+	wd   string
+	bold bool
+}
+
+// fieldBlock is where prepare leaves what stands below the headline.
+const fieldBlock = "\x00block"
+
+// prepare rearranges a record before zerolog prints it: what a headline or the
+// block below says is not said again as a field.
+func (c console) prepare(record map[string]any) error {
+	take := func(field string) string {
+		v, ok := record[field]
+		if !ok {
+			return ""
+		}
+		delete(record, field)
+		return fmt.Sprint(v)
+	}
+	takeList := func(field string) []string {
+		list, _ := record[field].([]any)
+		delete(record, field)
+		var out []string
+		for _, v := range list {
+			out = append(out, fmt.Sprint(v))
+		}
+		return out
+	}
+
+	head := take(zerolog.MessageFieldName)
+	if pid, path := take(fieldPID), take(fieldPath); pid != "" {
+		head += strings.TrimRight(": <"+pid+"> "+path, " ")
+	}
+	reason := take(fieldReason)
+	if first, _, more := strings.Cut(reason, "\n"); reason != "" {
+		head += ": " + first
+		if more {
+			head += " …"
+		}
+	}
+	record[zerolog.MessageFieldName] = head
+	take(fieldEvent) // the headline says it in words
+	take(fieldNode)
+
+	var block strings.Builder
+	lines := func(label string, lines ...string) {
+		for _, line := range lines {
+			for part := range strings.Lines(line) {
+				fmt.Fprintf(&block, "\n    %-8s %s", label, strings.TrimRight(part, "\n"))
+				label = ""
+			}
+		}
+	}
+	because := takeList(fieldChain)
+	if len(because) == 0 && strings.Contains(reason, "\n") {
+		because = []string{reason} // one error of several lines
+	}
+	lines("because", because...)
+	lines("in hand", take(fieldInHand))
+	lines("state", take(fieldState))
+	stack := c.shorten(takeList(fieldStack))
+	if at := c.short(take(fieldAt)); len(stack) == 0 || stack[0] != at {
+		lines("at", at)
+	}
+	started := c.short(take(fieldSpawner))
+	if by := take(fieldStarter); by != "" {
+		started = strings.TrimLeft(started+" by "+by, " ")
+	}
+	if level := record[zerolog.LevelFieldName]; level == zerolog.LevelErrorValue {
+		lines("started", started)
+	}
+	lines("stack", stack...)
+	for _, field := range slices.Sorted(maps.Keys(record)) {
+		if isStack(field) { // of somebody else
+			lines(field, c.shorten(takeList(field))...)
+		}
+	}
+	record[fieldBlock] = block.String()
+	return nil
+}
+
+func (c console) shorten(stack []string) (short []string) {
+	for _, place := range stack {
+		if !strings.HasPrefix(place, "goroutine ") {
+			place = c.short(place)
+		}
+		short = append(short, place)
+	}
+	return short
+}
+
+// short shows the file of "function file:line" as seen from here, and the
+// function without the path of its package: the file has that.
+func (c console) short(place string) string {
+	function, file, both := strings.Cut(place, " ")
+	if !both {
+		function, file = "", place
+	}
+	if function = function[strings.LastIndex(function, "/")+1:]; function != "" {
+		function += " "
+	}
+	if c.wd != "" && filepath.IsAbs(file) {
+		if rel, err := filepath.Rel(c.wd, file); err == nil && !strings.HasPrefix(rel, "..") {
+			file = rel
+		}
+	}
+	return function + file
+}
