@@ -18,7 +18,7 @@ var (
 	ErrNameTaken     = errors.New("another App of that name is loaded on this node; each needs its own name")
 	ErrInvalidType   = errors.New("no such Type; it is Permanent, Transient or Temporary")
 	ErrNodeDown      = errors.New("application: the node is going down")
-	ErrOwnCallback   = errors.New("a callback would wait for its own end; return an error instead, or stop it from another process")
+	ErrOwnCallback   = errors.New("the caller is part of it, and would wait for itself; do it from outside, or return an error")
 	ErrTimeout       = errors.New("took too long")
 
 	// ErrStopped is the reason reported for an application that was stopped on
@@ -207,6 +207,6 @@ type StoppingError struct {
 }
 
 func (e *StoppingError) Error() string {
-	return fmt.Sprintf("%v (application %s is at %q since %s; %s)", e.Err, e.App, e.Phase, e.Since.Format("15:04:05.000"), e.Advice)
+	return fmt.Sprintf("%v (application %s: %s since %s; to avoid it, %s)", e.Err, e.App, e.Phase, e.Since.Format("15:04:05.000"), e.Advice)
 }
 func (e *StoppingError) Unwrap() error { return e.Err }

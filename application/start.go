@@ -141,12 +141,35 @@ func (c *controller) mayStart(req *startRequest) error {
 		switch {
 		case i.phase() == phaseRunning && !i.asked:
 			return &AlreadyStartedError{App: app}
-		case i.isCallback(req.From()):
+		case i.isCallback(req.From()) || c.wouldWaitForItself(req, i):
 			return refuse(ErrOwnCallback)
 		}
 		return nil
 	}
 	return c.missing(app)
+}
+
+// wouldWaitForItself reports whether the caller is part of an application whose
+// own start has to wait until that of i is over, and that of i, directly or
+// through others, for the caller's.
+func (c *controller) wouldWaitForItself(req *startRequest, i *instance) bool {
+	at := slices.IndexFunc(c.rising, func(j *instance) bool { return j.group == req.From().Group() })
+	return at >= 0 && c.waitsFor(i, c.rising[at])
+}
+
+// waitsFor reports whether the start of i waits for that of j. There are no
+// circles in who waits for whom: they are refused.
+func (c *controller) waitsFor(i, j *instance) bool {
+	if i == j {
+		return true
+	}
+	for _, k := range c.rising {
+		asks := func(req *startRequest) bool { return req.Waiting() && req.From().Group() == i.group }
+		if slices.ContainsFunc(k.starters, asks) && c.waitsFor(k, j) {
+			return true
+		}
+	}
+	return false
 }
 
 // missing says which of app's needs does not run: first those that were never

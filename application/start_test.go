@@ -266,6 +266,43 @@ func TestStartFromAStart(t *testing.T) {
 	})
 }
 
+// Two that start each other would wait for ever.
+func TestStartsThatWaitForEachOther(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		a, b := k.app("a"), k.app("b")
+		startA, startB := a.Start, b.Start
+		a.Start = func(ctx context.Context) (process.PID, error) {
+			if err := Start(ctx, b, Temporary); err != nil {
+				return process.PID{}, err
+			}
+			return startA(ctx)
+		}
+		b.Start = func(ctx context.Context) (process.PID, error) {
+			k.is(Start(ctx, a, Temporary), ErrOwnCallback, "start a: the caller is part of it")
+			return startB(ctx)
+		}
+		k.ok(Start(k.ctx, a, Temporary))
+		k.wantRunning("a b")
+	})
+}
+
+// A worker whose Init asks for the start that it is part of would wait for ever.
+func TestWorkerStartsItsOwnApplication(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		a := k.app("a")
+		a.Start = func(ctx context.Context) (process.PID, error) {
+			pid, err := process.Go(ctx, func(ctx context.Context) error {
+				k.is(Start(ctx, a, Temporary), ErrOwnCallback, "")
+				<-ctx.Done()
+				return nil
+			})
+			synctest.Wait()
+			return pid, err
+		}
+		k.ok(Start(k.ctx, a, Temporary))
+	})
+}
+
 func TestStartTimeout(t *testing.T) {
 	inBubble(t, func(k *kit) {
 		a := k.app("a")
