@@ -1,0 +1,91 @@
+package acceptor
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// A Conn is a connection's hold on its socket. It belongs to the connection's
+// process: others send that one a message.
+type Conn struct {
+	raw      net.Conn // as accepted; closing it ends everything
+	listener *listener
+	limit    time.Duration // of a write; below 0: none
+
+	// Owned by the connection's process.
+	ctx     context.Context // of the process
+	sock    net.Conn        // what to write to; nil until the handshake is done
+	idle    time.Duration
+	heard   time.Time // of the last frame, or of the last time that idle was up
+	ticking *process.Timer
+	tick    any // the message of the timer
+}
+
+// Write writes all of b, within the protocol's WriteTimeout. An error is one
+// of the network, so it is in a process.Shutdown: a handler that returns it
+// ends the connection without a crash.
+func (c *Conn) Write(b []byte) (int, error) {
+	if c.sock == nil {
+		return 0, ErrNotOpen
+	}
+	if c.limit >= 0 {
+		if err := c.sock.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
+			return 0, process.Shutdown(err)
+		}
+	}
+	n, err := c.sock.Write(b)
+	if err != nil {
+		return n, process.Shutdown(err)
+	}
+	return n, nil
+}
+
+// NetConn returns the connection that Write writes to: the socket, or what the
+// Transport has made of it; nil before that. Its Read belongs to the protocol's
+// reader.
+func (c *Conn) NetConn() net.Conn { return c.sock }
+
+// RemoteAddr returns the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+
+// LocalAddr returns our address.
+func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+
+// SetIdle changes how long the peer may be silent from now on; 0: for ever.
+func (c *Conn) SetIdle(d time.Duration) {
+	c.ticking.Stop()
+	c.ticking = nil
+	c.idle, c.heard = max(d, 0), time.Now()
+	c.watch(c.idle)
+}
+
+// watch looks at the clock after d. A frame does not set the timer anew, it
+// only leaves its time: that is as cheap as it can be.
+func (c *Conn) watch(d time.Duration) {
+	if c.idle > 0 {
+		c.ticking = process.After(c.ctx, d, c.tick)
+	}
+}
+
+// silent reports whether the peer has been silent for too long, when the timer
+// has fired, and sets it again.
+func (c *Conn) silent(now time.Time) bool {
+	left := c.idle - now.Sub(c.heard)
+	if left > 0 {
+		c.watch(left)
+		return false
+	}
+	c.heard = now
+	c.watch(c.idle)
+	return true
+}
+
+// close ends the socket and with it the reader. It can be called from anywhere,
+// more than once.
+func (c *Conn) close() {
+	// A socket that does not close has no more than we can do for it.
+	_ = c.raw.Close()
+}

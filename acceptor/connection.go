@@ -1,0 +1,194 @@
+package acceptor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/server"
+)
+
+// A connection is the server behind one accepted socket. It is two processes:
+// the connection's own, which has the state and writes, and a reader linked to
+// it, which cuts the stream into frames and hands them over one at a time.
+//
+//	peer → socket → reader ──frame──▷ connection → socket → peer
+//	                       ◁──next───
+//
+// Whichever ends takes the other along: the connection closes the socket, on
+// which the reader waits; the reader's end is told by a message, or, if it
+// crashed, by its exit signal.
+type connection[S any] struct {
+	Conn
+	protocol *Protocol[S]
+	reader   process.PID
+	next     chan struct{} // the connection has handled a frame
+	got      frame[S]      // the one frame under way
+}
+
+// An arrival is an accepted socket on its way to its process.
+type arrival struct {
+	raw net.Conn
+	by  process.PID // the acceptor, whose permission it takes over
+}
+
+// start starts the connection's process. Its caller closes the socket if that
+// fails.
+func (p Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (process.PID, error) {
+	c := &connection[S]{protocol: &p, next: make(chan struct{}, 1)}
+	c.Conn = Conn{raw: in.raw, listener: l, limit: cmp.Or(p.WriteTimeout, defaultWrite), tick: tick[S]{c}}
+	c.got.c = c
+	if l.spec.Transport == nil {
+		c.sock = in.raw
+	}
+	ref, err := server.Start(ctx, server.Spec[S]{
+		Init: func(ctx context.Context) (*S, error) { return c.init(ctx, in.by) },
+		Continue: func(ctx context.Context, s *S) error {
+			if c.sock == nil {
+				return nil // Open waits for the handshake
+			}
+			return c.open(ctx, s)
+		},
+		TrapExit:  true,
+		Exit:      c.exit,
+		Terminate: c.terminate,
+		Limit:     p.Limit,
+		Inspect:   p.Inspect,
+		Grace:     p.Grace,
+	})
+	return ref.PID(), err
+}
+
+// init makes the state. The reader comes first: from then on nothing, not even
+// a kill, leaves the socket open.
+func (c *connection[S]) init(ctx context.Context, by process.PID) (s *S, err error) {
+	c.ctx = ctx
+	self := process.Self(ctx)
+	if c.reader, err = process.GoSpec(ctx, process.Spec{Kind: "reader"}, func(ctx context.Context) error {
+		return c.read(ctx, self)
+	}); err != nil {
+		return nil, err
+	}
+	started := false
+	defer func() { // New may also panic, or end the process
+		if !started {
+			c.finish()
+		}
+	}()
+	if s, err = c.protocol.New(ctx, &c.Conn); err != nil {
+		return nil, err
+	}
+	if c.idle == 0 { // else New has set it
+		c.SetIdle(c.protocol.Idle)
+	}
+	err = c.listener.opened(ctx, by, entry{peer: c.raw.RemoteAddr(), since: time.Now(), drain: drain[S]{c}})
+	started = err == nil
+	return s, err
+}
+
+// finish lets go of the socket and of the reader, wherever that waits.
+func (c *connection[S]) finish() {
+	if c.sock != nil && c.sock != c.raw {
+		// The transport's goodbye; who does not hear it has gone.
+		_ = c.sock.Close()
+	}
+	c.close()
+	close(c.next)
+}
+
+func (c *connection[S]) open(ctx context.Context, s *S) error {
+	if c.protocol.Open == nil {
+		return nil
+	}
+	return c.protocol.Open(ctx, s)
+}
+
+// exit tells the reader's crash from what the protocol's own links say.
+func (c *connection[S]) exit(ctx context.Context, s *S, x process.ExitSignal) error {
+	switch {
+	case x.From == c.reader && x.Reason == nil:
+		return nil // it has said what there was to say
+	case x.From != c.reader && c.protocol.Exit != nil:
+		return c.protocol.Exit(ctx, s, x)
+	case process.Clean(x.Reason):
+		return nil
+	}
+	return &process.ExitError{PID: x.From, Name: x.From.Path(), Reason: x.Reason}
+}
+
+// terminate lets the protocol say goodbye, and then closes the socket.
+func (c *connection[S]) terminate(ctx context.Context, s *S, reason error) error {
+	defer c.finish()
+	if c.protocol.Terminate == nil {
+		return nil
+	}
+	return c.protocol.Terminate(ctx, s, reason)
+}
+
+// The messages that a connection gets from its reader, its listener and its
+// clock. They are messages of S like those that the protocol's author writes.
+type (
+	// frame is one frame. Its connection has only one, filled again for each.
+	frame[S any] struct {
+		c     *connection[S]
+		bytes []byte
+	}
+	// opened is the end of the handshake.
+	opened[S any] struct {
+		c    *connection[S]
+		sock net.Conn
+	}
+	// ended is the end of the stream.
+	ended[S any] struct{ err error }
+	// drain asks to finish.
+	drain[S any] struct{ c *connection[S] }
+	// tick is the timer of Idle.
+	tick[S any] struct{ c *connection[S] }
+)
+
+func (f *frame[S]) Handle(ctx context.Context, s *S) error {
+	f.c.heard = time.Now()
+	err := f.c.protocol.Frame(ctx, s, f.bytes)
+	f.bytes = nil
+	f.c.next <- struct{}{}
+	return err
+}
+
+// LogValue is what tools show of a frame: not its content, which is the peer's.
+func (f *frame[S]) LogValue() any { return len(f.bytes) }
+
+func (o opened[S]) Handle(ctx context.Context, s *S) error {
+	o.c.sock = o.sock
+	o.c.next <- struct{}{}
+	return o.c.open(ctx, s)
+}
+
+func (e ended[S]) Handle(context.Context, *S) error {
+	if isFault(e.err) {
+		return e.err
+	}
+	return server.Stop(process.Shutdown(e.err))
+}
+
+// isFault reports whether the end of a stream is our own fault: that of Split.
+func isFault(err error) bool { return errors.Is(err, errNoProgress) || errors.Is(err, errAdvance) }
+
+func (d drain[S]) Handle(ctx context.Context, s *S) error {
+	if d.c.protocol.Drain == nil {
+		return nil
+	}
+	return d.c.protocol.Drain(ctx, s)
+}
+
+func (t tick[S]) Handle(ctx context.Context, s *S) error {
+	if !t.c.silent(time.Now()) {
+		return nil
+	}
+	if t.c.protocol.OnIdle == nil {
+		return server.Stop(process.Shutdown(ErrIdle))
+	}
+	return t.c.protocol.OnIdle(ctx, s)
+}

@@ -1,0 +1,59 @@
+// Package acceptor turns a listening socket into supervised connections.
+//
+// A listener is a child like any other: a small tree of acceptors, connection
+// supervisors and a gate that keeps the limit. Each connection is one process,
+// a server (package process/server) that gets the frames of its peer besides
+// the messages of other processes:
+//
+//	acceptor.Spec{
+//		Name:    "tcp",
+//		Address: "127.0.0.1:1883",
+//		Protocol: acceptor.Protocol[client]{
+//			New:   newClient,  // func(context.Context, *acceptor.Conn) (*client, error)
+//			Split: splitPackets, // as for a bufio.Scanner
+//			Frame: func(ctx context.Context, c *client, packet []byte) error { return c.handle(ctx, packet) },
+//			Drain: func(ctx context.Context, c *client) error { return c.goodbye(ctx) },
+//		},
+//	}
+//
+//	pid, err := acceptor.Start(ctx, spec)           // or {ID: "tcp", Start: acceptor.StartFunc(spec)} below a supervisor
+//	addr, err := acceptor.Addr(ctx, process.Name("tcp"))
+//	err = server.Cast(ctx, clientRef, Deliver{...}) // any message of client, from any process
+//	err = acceptor.Drain(ctx, process.Name("tcp"), 10*time.Second)
+//
+// # What you may rely on
+//
+//   - Start returns when connections are accepted. If it cannot be bound, its
+//     [*BindError] names the address and what can be done. The socket file that
+//     a dead program left behind is removed; nothing else ever is.
+//   - A connection's process sees whole frames only, one at a time: half a packet
+//     does not keep it from its other messages, and a peer that sends faster
+//     than it is served waits. A silent connection holds a buffer of 512 bytes.
+//   - When a connection ends, however it ends, its socket is closed and its
+//     helper is gone; when the peer or the network ends it, the process ends
+//     with that reason in a process.Shutdown, which is no crash. A crash ends
+//     this connection only.
+//   - There are never more than MaxConnections, for all acceptors together.
+//   - No error of Accept is ignored. One that is about a single connection is
+//     counted. Out of descriptors, acceptors wait, longer each time, and say so
+//     once a minute. Everything else ends the port, which is opened again, on
+//     the same address; the connections live on.
+//   - [Suspend] closes the listening socket and leaves the connections alone;
+//     once it has returned no further one arrives. [Drain] also waits for the
+//     connections, and says by name which had to be stopped.
+//   - A listener that stops first accepts no more and then ends its connections,
+//     all at once, each with its Terminate.
+//
+// # What we ask of you
+//
+// Split runs in another process than the rest of the protocol: it is a function
+// of its arguments. A frame is not valid once Frame has returned: copy what you
+// keep. Only the connection's own process may use its [Conn]; others send it a
+// message.
+//
+// # Testing
+//
+// A Spec's Bind may return a listener of your own whose connections are ends of
+// a net.Pipe: then all of it, time-outs included, runs in a testing/synctest
+// bubble.
+package acceptor

@@ -1,0 +1,139 @@
+package acceptor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// A Spec describes a listener. Address and Protocol are needed, the rest is
+// usable as zero.
+type Spec struct {
+	Name string // registered name of the listener; "": none
+
+	// Network is "tcp" (which "" means), "tcp4", "tcp6" or "unix".
+	Network string
+	// Address is "host:port", where port 0 takes a free one that [Addr] tells,
+	// or the path of a unix socket. A socket file that a dead program has left
+	// there is removed.
+	Address string
+	// Mode is the permissions of a unix socket's file; 0: what umask leaves.
+	Mode fs.FileMode
+
+	// Protocol is what the connections speak: a [Protocol].
+	Protocol Handler
+
+	// Transport makes of an accepted socket the one that the protocol's bytes
+	// go through, TLS for example. Nil: the socket itself.
+	Transport Transport
+	// HandshakeTimeout is how long Transport has for that; 0: 5 s.
+	HandshakeTimeout time.Duration
+
+	// Acceptors is how many processes wait for connections, each with a
+	// supervisor of its own for those that it has accepted; 0: 4.
+	Acceptors int
+
+	// MaxConnections is how many connections there are at most, all acceptors
+	// together; 0: no limit but that of the operating system. [SetMax] changes
+	// it while the listener runs.
+	MaxConnections int
+	// Overflow says what happens to a connection above the limit.
+	Overflow Overflow
+
+	// Shutdown is how long a connection has for its Terminate when the listener
+	// stops; 0: 5 s. See supervisor.Child.
+	Shutdown time.Duration
+
+	// Bind opens the listening socket; nil: the operating system's. Errors of
+	// the nil one say what can be done about them.
+	Bind func(ctx context.Context, network, address string) (net.Listener, error)
+}
+
+// An Overflow says what happens to a connection above MaxConnections.
+type Overflow int
+
+const (
+	// Wait leaves it in the operating system's queue until another one ends. A
+	// client sees a connection on which nothing happens.
+	Wait Overflow = iota
+	// Refuse resets it at once, so that a client can try elsewhere.
+	Refuse
+)
+
+// A Transport turns an accepted socket into one that carries the protocol.
+type Transport interface {
+	// Handshake runs in a process of its own, linked to the connection's. It
+	// may block: when its time is over, or the connection ends, raw is closed
+	// under it. An error ends the connection.
+	Handshake(ctx context.Context, raw net.Conn) (net.Conn, error)
+}
+
+const (
+	defaultAcceptors = 4
+	defaultHandshake = 5 * time.Second
+	defaultFrame     = 64 << 10
+	defaultWrite     = 30 * time.Second
+)
+
+// withDefaults fills in what zero means.
+func (s Spec) withDefaults() Spec {
+	if s.Network == "" {
+		s.Network = "tcp"
+	}
+	if s.Acceptors == 0 {
+		s.Acceptors = defaultAcceptors
+	}
+	if s.HandshakeTimeout == 0 {
+		s.HandshakeTimeout = defaultHandshake
+	}
+	if s.Bind == nil {
+		s.Bind = func(ctx context.Context, network, address string) (net.Listener, error) {
+			return bind(ctx, network, address, s.Mode)
+		}
+	}
+	return s
+}
+
+// validate reports every fault at once.
+func (s *Spec) validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	switch s.Network {
+	case "", "tcp", "tcp4", "tcp6":
+		if s.Mode != 0 {
+			fault("Mode %v is for unix sockets: leave it out", s.Mode)
+		}
+	case "unix":
+	default:
+		fault("Network is %q: use tcp, tcp4, tcp6 or unix", s.Network)
+	}
+	if s.Address == "" {
+		fault("Address is missing: give host:port (:0 takes a free port), or the path of a unix socket")
+	}
+	if s.Protocol == nil {
+		fault("Protocol is missing: nobody would speak on the connections")
+	} else {
+		faults = append(faults, s.Protocol.faults()...)
+	}
+	if s.Acceptors < 0 {
+		fault("Acceptors is %d: use 0 for %d", s.Acceptors, defaultAcceptors)
+	}
+	if s.MaxConnections < 0 {
+		fault("MaxConnections is %d: use 0 for no limit", s.MaxConnections)
+	}
+	if s.Overflow != Wait && s.Overflow != Refuse {
+		fault("Overflow is %d: use Wait or Refuse", s.Overflow)
+	}
+	if s.HandshakeTimeout < 0 && s.HandshakeTimeout != process.Infinity {
+		fault("HandshakeTimeout is %v: use a time, 0 for %v or Infinity", s.HandshakeTimeout, defaultHandshake)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("acceptor: listener %q on %q:\n%w", s.Name, s.Address, errors.Join(faults...))
+}
