@@ -29,6 +29,9 @@ const (
 	// TextStarted (at level Debug): a child was started. Dynamic children are
 	// left out, as in OTP.
 	TextStarted = "child started"
+	// TextDecided (for tracers): the strategy was asked about a child; the
+	// Report has its Plan, and what it was asked.
+	TextDecided = "decided"
 	// TextStopping (for tracers): the supervisor begins to stop its children.
 	TextStopping = "supervisor stopping"
 )
@@ -38,10 +41,12 @@ type Report struct {
 	Child     Child       // as it was specified
 	PID       process.PID // its latest process; zero if it never had one
 	Count     int         // of dynamic children that stopped badly together; else 0
+	Failures  int         // of the child, in a row
 	Restarts  int         // that count now
 	Intensity int         // how many may
 	Period    time.Duration
-	Plan      *Plan // what the strategy decided; nil where it was not asked
+	Kind      Kind  // what the strategy was asked about; 0 where it was not
+	Plan      *Plan // what it decided; nil where it was not asked
 }
 
 // Each gives the fields that say something, in order.
@@ -57,6 +62,9 @@ func (r *Report) Each(yield func(key string, value any)) {
 		yield("significant", true)
 	}
 	yield("restarts", fmt.Sprintf("%d of %d in %v", r.Restarts, r.Intensity, r.Period))
+	if r.Failures > 1 {
+		yield("failures in a row", r.Failures)
+	}
 	if r.Plan != nil {
 		yield("decision", r.Plan.String())
 	}
@@ -103,23 +111,25 @@ func (s Span) String() string {
 }
 
 // report tells of something that an operator should know.
-func (s *supervisor) report(ctx context.Context, text string, c *child, reason error, p *Plan) {
-	s.emit(ctx, process.LevelError, text, c, reason, &Report{Plan: p})
+func (s *supervisor) report(ctx context.Context, text string, c *child, reason error) {
+	s.emit(ctx, process.LevelError, text, c, reason, &Report{})
 }
 
-func (s *supervisor) reportStart(ctx context.Context, c *child, err error) {
-	s.report(ctx, TextStartError, c, err, nil)
+// reportDecision tells of a decision: every one to tracers, and first to the
+// operator if it is about a child that should not have ended.
+func (s *supervisor) reportDecision(ctx context.Context, c *child, e Event, p *Plan) {
+	if e.Kind == Exited && (c.spec.Restart == Permanent || !process.Clean(e.Reason)) {
+		s.emit(ctx, process.LevelError, TextTerminated, c, e.Reason, &Report{Kind: e.Kind, Plan: p})
+	}
+	s.emit(ctx, process.LevelQuiet, TextDecided, c, e.Reason, &Report{Kind: e.Kind, Plan: p})
 }
 
-// emit fills in what every report has. A nil r is an empty one.
+// emit fills in what every report has, and gives it to the probe.
 func (s *supervisor) emit(ctx context.Context, level process.Level, text string, c *child, reason error, r *Report) {
 	if !process.Wants(ctx, process.Supervised) {
 		return
 	}
-	if r == nil {
-		r = &Report{}
-	}
-	r.Child, r.PID = *c.spec, c.pid
+	r.Child, r.PID, r.Failures = *c.spec, c.pid, c.failures
 	r.Restarts, r.Intensity = s.Restarts(time.Now())
 	r.Period = s.spec.Period
 	process.Emit(ctx, process.Event{Kind: process.Supervised, Level: level, Text: text, Peer: c.pid, Reason: reason, Detail: r})

@@ -36,7 +36,7 @@ func (s *supervisor) stop(ctx context.Context, c *child) error {
 		return err
 	}
 	if !c.quiet(reason) {
-		s.report(ctx, TextStopError, c, reason, nil)
+		s.report(ctx, TextStopError, c, reason)
 	}
 	return nil
 }

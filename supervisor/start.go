@@ -25,7 +25,7 @@ func (s *supervisor) start(ctx context.Context, c *child) error {
 	}
 	s.kids.bind(c, pid, time.Now())
 	if !s.kids.dynamic {
-		s.emit(ctx, process.LevelDebug, TextStarted, c, nil, nil)
+		s.emit(ctx, process.LevelDebug, TextStarted, c, nil, &Report{})
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (s *supervisor) Init(ctx context.Context) error {
 		c := &child{spec: &spec}
 		s.kids.add(c)
 		if err := s.start(ctx, c); err != nil && !s.declined(c, err) {
-			s.reportStart(ctx, c, err)
+			s.report(ctx, TextStartError, c, err)
 			s.stopAll(ctx)
 			return process.Shutdown(&StartError{spec.ID, err})
 		}
@@ -136,9 +136,7 @@ func (s *supervisor) decide(ctx context.Context, c *child, e Event, now time.Tim
 	if p.Count {
 		s.restarts.add(now)
 	}
-	if e.Kind == Exited && (c.spec.Restart == Permanent || !process.Clean(e.Reason)) {
-		s.report(ctx, TextTerminated, c, e.Reason, &p)
-	}
+	s.reportDecision(ctx, c, e, &p)
 	if err := p.check(e, len(s.kids.list), s.kids.dynamic); err != nil {
 		return err
 	}
@@ -189,7 +187,7 @@ func (s *supervisor) sweep(ctx context.Context, c *child) error {
 // giveUp ends the supervisor because its strategy says so.
 func (s *supervisor) giveUp(ctx context.Context, c *child, why error) error {
 	if why != process.ErrShutdown {
-		s.report(ctx, TextShutdown, c, why, nil)
+		s.report(ctx, TextShutdown, c, why)
 	}
 	if why == ErrIntensity {
 		why = process.ErrShutdown
@@ -219,7 +217,7 @@ func (s *supervisor) restart(ctx context.Context, c *child) (ok bool) {
 	if err == nil || s.declined(c, err) {
 		return true
 	}
-	s.reportStart(ctx, c, err)
+	s.report(ctx, TextStartError, c, err)
 	c.failures++
 	c.status, c.since = Restarting, time.Now()
 	c.next = &again{c: c, kind: StartFailed, reason: err}
