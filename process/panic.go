@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+
+	"github.com/coppice-go/coppice/internal/render"
 )
 
 // A PanicError is the exit reason of a process that panicked: OTP's
@@ -22,7 +24,18 @@ func newPanicError(value any, skip int) *PanicError {
 	return &PanicError{Value: value, Stack: pcs[:n:n]}
 }
 
-func (e *PanicError) Error() string { return "panic: " + safeText(e.Value) }
+func (e *PanicError) Error() string { return "panic: " + panicText(e.Value) }
+
+// panicText says what somebody panicked with, however broken that is.
+func panicText(v any) string {
+	switch v := v.(type) {
+	case error:
+		return render.Error(v)
+	case string:
+		return v
+	}
+	return render.Value(v)
+}
 
 // Unwrap returns the value of the panic if that was an error.
 func (e *PanicError) Unwrap() error {
@@ -63,22 +76,3 @@ func hiddenFrame(function string) bool {
 }
 
 const modulePath = "github.com/coppice-go/coppice/"
-
-// safeText formats a value that may be half broken: a panic inside its own
-// String or Error method must not become a second panic.
-func safeText(v any) (s string) {
-	defer func() {
-		if recover() != nil {
-			s = fmt.Sprintf("%T (its text panics)", v)
-		}
-	}()
-	switch v := v.(type) {
-	case error:
-		return v.Error()
-	case fmt.Stringer:
-		return v.String()
-	case string:
-		return v
-	}
-	return fmt.Sprintf("%+v", v)
-}

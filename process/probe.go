@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/coppice-go/coppice/internal/render"
 )
 
 // A Kind is what an [Event] is about: one bit.
@@ -150,7 +152,7 @@ func (t textProbe) Event(e Event) {
 		line += " " + e.PID.String()
 	}
 	if e.Reason != nil {
-		line += ": " + safeText(e.Reason)
+		line += ": " + render.Error(e.Reason)
 	}
 	if c, ok := e.Detail.(*CrashReport); ok && c.Panic != nil {
 		line += "\n" + c.Panic.StackText()

@@ -2,9 +2,9 @@ package process
 
 import (
 	"errors"
-	"fmt"
-	"reflect"
 	"time"
+
+	"github.com/coppice-go/coppice/internal/render"
 )
 
 // A CrashReport says what a process was when it crashed (OTP: proc_lib's crash
@@ -81,7 +81,7 @@ func (p *proc) reportCrash() {
 
 func inspect(i Inspector) (s string) {
 	defer func() {
-		if r := recover(); r != nil {
+		if recover() != nil {
 			s = "!PANIC in Inspect"
 		}
 	}()
@@ -92,44 +92,12 @@ func inspect(i Inspector) (s string) {
 	return Format(v)
 }
 
-// maxText is how much of a message or a state goes into a report.
-const maxText = 256
-
-// Format shows a message or a state as a report does: by type and value, at
-// most 256 bytes, with no panic of its own methods getting out. A value that
-// has a LogValue, an Error or a String method is shown by that. It must be
-// called by the goroutine that owns v.
-func Format(v any) (s string) {
-	defer func() {
-		if recover() != nil {
-			s = fmt.Sprintf("%T !PANIC", v)
-		}
-	}()
-	t := reflect.TypeOf(v)
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if m, ok := v.(interface{ Message() any }); ok { // a request shows what it asks
-		return Format(m.Message())
-	}
-	s = fmt.Sprintf("%s%s", t.String(), text(v))
-	if len(s) > maxText {
-		s = s[:maxText-3] + "..."
-	}
-	return s
-}
-
-func text(v any) string {
-	switch v := v.(type) {
-	case interface{ LogValue() any }:
-		return fmt.Sprintf("(%v)", v.LogValue())
-	case error:
-		return "(" + v.Error() + ")"
-	case fmt.Stringer:
-		return "(" + v.String() + ")"
-	}
-	return fmt.Sprintf("%+v", v)
-}
+// Format shows a message or a state as reports and traces do: in at most 256
+// bytes, without secrets, and without a panic of its own methods getting out. A
+// slog.LogValuer speaks for itself; the struct tags trace:"-" and
+// trace:"redact", and names that sound secret, hide a field; a request shows
+// what it asks. It must be called by the goroutine that owns v.
+func Format(v any) string { return render.Value(v) }
 
 // An AbandonReport says of a dead process where its goroutine still is.
 type AbandonReport struct {
