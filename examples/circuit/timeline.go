@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -11,8 +12,10 @@ import (
 
 // A timeline is a probe that prints what a supervisor decides, a line each.
 type timeline struct {
-	out   io.Writer
 	start time.Time
+
+	mu  sync.Mutex
+	out io.Writer
 }
 
 func (t *timeline) Wants() process.Kind { return process.Supervised }
@@ -39,5 +42,7 @@ func (t *timeline) Event(e process.Event) {
 }
 
 func (t *timeline) print(state, what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	fmt.Fprintf(t.out, "%5.1fs  %-9s  %s\n", time.Since(t.start).Seconds(), state, what)
 }
