@@ -88,9 +88,13 @@ func (c *controller) next() {
 	if d.cause != nil {
 		// What is left of the node goes too. None of its own processes could
 		// wait for that, so this is no process; who wants to know uses Wait.
-		time.AfterFunc(0, func() { _ = c.node.Stop(context.Background()) })
+		time.AfterFunc(lastWords, func() { _ = c.node.Stop(context.Background()) })
 	}
 }
+
+// lastWords is how long those who have just been answered, say that a start has
+// failed, may go on before the node that goes down takes their processes too.
+const lastWords = 10 * time.Millisecond
 
 // interrupt asks a start to give up, and cuts it short if it does not within
 // the time that its tree would have to stop.

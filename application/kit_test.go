@@ -203,15 +203,4 @@ func (k *kit) ensure(typ Type, apps ...*App) []*App {
 	return started
 }
 
-// inProcess runs f in a process of the node and waits for it.
-func (k *kit) inProcess(f func(ctx context.Context) error) error {
-	k.Helper()
-	var returned error
-	pid, err := process.Go(k.ctx, func(ctx context.Context) error { returned = f(ctx); return nil })
-	k.ok(err)
-	_, err = process.Wait(k.ctx, pid)
-	k.ok(err)
-	return returned
-}
-
 const short = 10 * time.Millisecond

@@ -103,7 +103,7 @@ func TestEndTakesNodeDown(t *testing.T) {
 				k.want("the others stop, latest first, after it", lines+` b:node goes down
 					c.prep_stop c_top.down(shutdown) c.stop c:exited(stopped,temporary)+down
 					a.prep_stop a_top.down(shutdown) a.stop a:exited(stopped,temporary)+down`)
-				synctest.Wait()
+				time.Sleep(2 * lastWords)
 				if left := k.node.Processes(); len(left) != 0 {
 					t.Errorf("the node is down, but has %v", left)
 				}
@@ -161,6 +161,18 @@ func TestFailedStartTakesNodeDown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who asked is a process of the node that goes down, and hears of it first.
+func TestCallerHearsBeforeTheNodeGoesDown(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		a := k.app("a")
+		a.Start = func(context.Context) (process.PID, error) { return process.PID{}, errBoom }
+		answer := make(chan error, 1)
+		_, err := process.Go(k.ctx, func(ctx context.Context) error { answer <- Start(ctx, a, Permanent); return nil })
+		k.ok(err)
+		k.is(<-answer, errBoom, "a: Start")
+	})
 }
 
 var errStillUp = errors.New("still up")
