@@ -9,21 +9,24 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/coppice-go/coppice/process"
 )
 
 // NewConsole returns a writer that makes of each record something for people to
 // read, and gives it to out: a headline with who and why, and below it what the
 // reader needs next.
 //
-//	11:42:07.123 ERR process crashed: <7> hello/till: panic: runtime error: integer divide by zero
+//	11:42:07.123 ERR process crashed: <7> hello/top/till: panic: runtime error: integer divide by zero age=6s kind=server
 //	    because  panic
 //	             runtime error: integer divide by zero
-//	    in hand  main.Split{Bill:60 Among:0}
-//	    at       main.Split.Handle examples/hello/main.go:26
-//	    started  examples/hello/main.go:33 by <5 hello/top>
+//	    in hand  main.Split{Bill:60 Guests:0}
+//	    started  examples/hello/main.go:33 by <6 hello/top>
+//	    stack    main.Split.Handle examples/hello/main.go:25
 //
 // It is for a logger of one's own that should look the same; [Options] have it
 // as a Form.
@@ -34,7 +37,7 @@ func newConsole(out io.Writer, colour bool) io.Writer {
 	if err != nil {
 		wd = "" // then paths stay long
 	}
-	c := console{wd: wd, bold: colour && os.Getenv("NO_COLOR") == ""}
+	c := &console{wd: wd, bold: colour && os.Getenv("NO_COLOR") == ""}
 	return zerolog.ConsoleWriter{
 		Out:             out,
 		NoColor:         !c.bold,
@@ -60,6 +63,19 @@ func clock(stamp string) string {
 type console struct {
 	wd   string
 	bold bool
+
+	mu   sync.Mutex
+	told string // the last reason that was taken apart; guarded by mu
+}
+
+// news reports whether a reason is another than that of the record before. In a
+// cascade each supervisor has the same one to report.
+func (c *console) news(reason string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.told
+	c.told = reason
+	return reason != was
 }
 
 // fieldBlock is where prepare leaves what stands below the headline.
@@ -67,7 +83,7 @@ const fieldBlock = "\x00block"
 
 // prepare rearranges a record before zerolog prints it: what a headline or the
 // block below says is not said again as a field.
-func (c console) prepare(record map[string]any) error {
+func (c *console) prepare(record map[string]any) error {
 	take := func(field string) string {
 		v, ok := record[field]
 		if !ok {
@@ -87,8 +103,12 @@ func (c console) prepare(record map[string]any) error {
 	}
 
 	head := take(zerolog.MessageFieldName)
-	if pid, path := take(fieldPID), take(fieldPath); pid != "" {
+	pid, path, app := take(fieldPID), take(fieldPath), take(fieldApp)
+	if pid != "" {
 		head += strings.TrimRight(": <"+pid+"> "+path, " ")
+	}
+	if first, _, _ := strings.Cut(path, "/"); app != "" && app != first {
+		record[fieldApp] = app
 	}
 	reason := take(fieldReason)
 	if first, _, more := strings.Cut(reason, "\n"); reason != "" {
@@ -98,8 +118,11 @@ func (c console) prepare(record map[string]any) error {
 		}
 	}
 	record[zerolog.MessageFieldName] = head
-	take(fieldEvent) // the headline says it in words
+	event := take(fieldEvent) // the headline says it in words
 	take(fieldNode)
+	if fmt.Sprint(record["mailbox"]) == "0" {
+		take("mailbox")
+	}
 
 	var block strings.Builder
 	lines := func(label string, lines ...string) {
@@ -114,7 +137,9 @@ func (c console) prepare(record map[string]any) error {
 	if len(because) == 0 && strings.Contains(reason, "\n") {
 		because = []string{reason} // one error of several lines
 	}
-	lines("because", because...)
+	if c.news(reason) {
+		lines("because", because...)
+	}
 	lines("in hand", take(fieldInHand))
 	lines("state", take(fieldState))
 	stack := c.shorten(takeList(fieldStack))
@@ -125,7 +150,7 @@ func (c console) prepare(record map[string]any) error {
 	if by := take(fieldStarter); by != "" {
 		started = strings.TrimLeft(started+" by "+by, " ")
 	}
-	if level := record[zerolog.LevelFieldName]; level == zerolog.LevelErrorValue {
+	if event == process.Crashed.String() || event == process.Abandoned.String() {
 		lines("started", started)
 	}
 	lines("stack", stack...)
@@ -138,7 +163,7 @@ func (c console) prepare(record map[string]any) error {
 	return nil
 }
 
-func (c console) shorten(stack []string) (short []string) {
+func (c *console) shorten(stack []string) (short []string) {
 	for _, place := range stack {
 		if !strings.HasPrefix(place, "goroutine ") {
 			place = c.short(place)
@@ -150,7 +175,7 @@ func (c console) shorten(stack []string) (short []string) {
 
 // short shows the file of "function file:line" as seen from here, and the
 // function without the path of its package: the file has that.
-func (c console) short(place string) string {
+func (c *console) short(place string) string {
 	function, file, both := strings.Cut(place, " ")
 	if !both {
 		function, file = "", place

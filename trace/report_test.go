@@ -223,10 +223,14 @@ func TestConsole(t *testing.T) {
 		pid := crash(t, node, "till", divide{60, 0})
 		process.Emit(node.Context(), process.Event{Kind: process.Supervised, Level: process.LevelError, PID: pid,
 			Text: "child terminated", Reason: errors.New("first\nsecond"), Detail: detail{"decision", "restart"}})
+		process.Emit(node.Context(), process.Event{Kind: process.Supervised, Level: process.LevelError, PID: pid,
+			Text: "shutdown", Reason: errors.New("first\nsecond")})
+		process.Emit(node.Context(), process.Event{Kind: process.Application, Level: process.LevelWarn, Text: "left",
+			Detail: detail{"left.0", "<9>", "left.0.stack", "goroutine 7 [select]:\nmain.read(0x1)\n\t/src/main.go:12 +0x1d\nruntime.goexit()\n\t/go/asm.s:1\n"}})
 		process.Emit(node.Context(), process.Event{Kind: process.Application, Level: process.LevelInfo, Text: "started"})
 		synctest.Wait()
 
-		const want = `00:00:00.000 ERR process crashed: <2> till: panic: runtime error: integer divide by zero age=0s kind=worker mailbox=0
+		const want = `00:00:00.000 ERR process crashed: <2> till: panic: runtime error: integer divide by zero age=0s kind=worker
     because  panic
              runtime error: integer divide by zero
     in hand  trace.divide{A:60 B:0}
@@ -236,7 +240,10 @@ func TestConsole(t *testing.T) {
 00:00:00.000 ERR child terminated: <2> till: first … decision=restart
     because  first
              second
-    started  main_test.go:N
+00:00:00.000 ERR shutdown: <2> till: first …
+00:00:00.000 WRN left left.0=<9>
+    left.0.stack goroutine 7 [select]
+             main.read /src/main.go:12
 00:00:00.000 INF started
 `
 		got := regexp.MustCompile(`_test.go:\d+`).ReplaceAllString(log.String(), "_test.go:N")
