@@ -64,7 +64,7 @@ func (p *proc) turns() (ended bool) {
 		switch got {
 		case nothing:
 			return false
-		case doom:
+		case doom, stopped:
 			return true
 		}
 		if p.turn(e) {
@@ -143,8 +143,10 @@ func (p *proc) finish() {
 		return
 	}
 	// Deferred, because after an Exit in Terminate nothing else runs any more.
+	// A panic is reported even if its value makes a clean reason.
 	defer func() {
-		if !p.isDoomed() && !Clean(p.outcome) {
+		_, panicked := p.outcome.(*PanicError)
+		if !p.isDoomed() && (panicked || !Clean(p.outcome)) {
 			p.reportCrash()
 		}
 	}()

@@ -326,3 +326,24 @@ func TestCrashReport(t *testing.T) {
 		}
 	})
 }
+
+// However a process crashes, it is reported: by leaving Terminate by Exit, and
+// by a panic even with what would be a clean reason.
+func TestEveryCrashIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := &processtest.Recorder{Kinds: process.Crashed}
+		ctx := processtest.Node(t, process.NodeSpec{Probe: rec})
+		pid := start(t, ctx, process.Spec{Behaviour: &script{terminate: func(ctx context.Context, _ error) error {
+			process.Exit(ctx, errBoom)
+			return nil
+		}}})
+		send(t, ctx, pid, process.End(nil))
+		wantReason(t, ctx, pid, errBoom)
+		pid = start(t, ctx, process.Spec{})
+		send(t, ctx, pid, do(func(context.Context, *script) error { panic(process.ErrShutdown) }))
+		wantReason(t, ctx, pid, process.ErrShutdown)
+		if got := rec.Events(0); len(got) != 2 {
+			t.Errorf("%d reports, want 2: %v", len(got), got)
+		}
+	})
+}
