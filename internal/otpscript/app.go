@@ -112,7 +112,7 @@ func (p *player) startApp(ctx context.Context, a *App) (process.PID, error) {
 		case "error":
 			return process.PID{}, startError(o.Value)
 		case "crash":
-			panic(o.Value)
+			throw(o.Value)
 		case "exit":
 			process.Exit(ctx, exitReason(o.Value))
 		case "return":
@@ -136,7 +136,7 @@ func (p *player) startPhase(a *App, phase, arg Term) error {
 	case "error":
 		return startError(o.Value)
 	case "crash":
-		panic(o.Value)
+		throw(o.Value)
 	case "return":
 		return &badReturn{reason{o.Value}}
 	}
@@ -146,7 +146,7 @@ func (p *player) startPhase(a *App, phase, arg Term) error {
 func (p *player) leave(a *App, cb Atom, o *Outcome) error {
 	p.callback(a, cb, Atom("none"))
 	if o != nil && o.Kind == "crash" {
-		panic(o.Value)
+		throw(o.Value)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package otpscript
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -58,7 +59,7 @@ func (p *player) reasonTerm(err error) Term {
 	case *reason:
 		return e.Term
 	case *process.PanicError:
-		return tuple(thrown(e.Value), stack)
+		return tuple(p.thrown(e.Value), stack)
 	case *process.AlreadyStartedError:
 		return tuple(Atom("already_started"), p.pid(e.PID))
 	case *process.ExitError:
@@ -77,13 +78,23 @@ func (p *player) reasonTerm(err error) Term {
 	return Atom(err.Error())
 }
 
-// thrown is the term that a script gave to panic.
-func thrown(v any) Term {
+// throw panics as error/1 does. To OTP's supervisors error(shutdown) is a clean
+// end, for {shutdown, Stack} looks like one; so is a panic with ErrShutdown to
+// coppice's.
+func throw(t Term) {
+	if t == shutdown {
+		panic(process.ErrShutdown)
+	}
+	panic(t)
+}
+
+// thrown is the term that was thrown.
+func (p *player) thrown(v any) Term {
 	switch v := v.(type) {
 	case Term:
 		return v
 	case error:
-		return Atom(v.Error())
+		return p.reasonTerm(v)
 	}
-	return Atom("panic with no term")
+	return Atom(fmt.Sprint(v))
 }

@@ -139,7 +139,7 @@ func (a *agent) do(ctx context.Context, op Op) {
 			process.Exit(ctx, nil)
 		}
 	case "error_self":
-		panic(a.resolve(op.Args[0]))
+		throw(a.resolve(op.Args[0]))
 	}
 	f := fields{"id": a.name, "op": op.Name}
 	value, err := a.op(ctx, op)

@@ -35,7 +35,7 @@ func (p *player) start(ctx context.Context, over *actor, path string, n *Node) (
 	default:
 		p.add(by, "start_error", fields{"id": a.name, "reason": p.reasonTerm(err)})
 		if f, crashes := err.(*funCrash); crashes {
-			panic(f.Term)
+			throw(f.Term)
 		}
 	}
 	return pid, err

@@ -42,7 +42,7 @@ func (w *worker) begin(ctx context.Context, o *Outcome) error {
 	case "error":
 		return startError(w.resolve(o.Value))
 	case "crash":
-		panic(w.resolve(o.Value))
+		throw(w.resolve(o.Value))
 	case "exit":
 		process.Exit(ctx, exitReason(w.resolve(o.Value)))
 	case "gate":
@@ -74,7 +74,7 @@ func (w *worker) end(ctx context.Context, how string, why Term) error {
 		w.exit = inCallback
 		process.Exit(ctx, exitReason(why))
 	case "error":
-		panic(why)
+		throw(why)
 	case "throw":
 		return &reason{tuple(Atom("bad_return_value"), why)}
 	case "link":
@@ -97,7 +97,7 @@ func (w *worker) Terminate(ctx context.Context, why error) error {
 	case "delay":
 		w.passTime(ctx, o.delay())
 	case "crash":
-		panic(w.resolve(o.Value))
+		throw(w.resolve(o.Value))
 	case "exit":
 		w.exit = inTerminate
 		process.Exit(ctx, exitReason(w.resolve(o.Value)))
