@@ -182,6 +182,11 @@ func (m credentials) do(context.Context) error { return errDisk }
 func (m account) do(context.Context) error     { return errDisk }
 func (m noWords) do(context.Context) error     { return errDisk }
 
+// A vault shows its state.
+type vault struct{ worker }
+
+func (vault) InspectState() any { return credentials{"ann", canary, []byte(canary)} }
+
 // The message in hand shows what may be shown, whatever its methods do.
 func TestMessageInHand(t *testing.T) {
 	tests := []struct {
@@ -203,6 +208,17 @@ func TestMessageInHand(t *testing.T) {
 			}
 		})
 	}
+	traced(t, func(t *testing.T, node *process.Node, log *buffer) {
+		pid, err := process.Start(node.Context(), process.Spec{Behaviour: vault{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, node.Context(), pid, fail{errDisk})
+		const want = `trace.credentials{Name:"ann" Password:!REDACTED Key:[7 bytes]}`
+		if got := log.only(t)["state"]; got != want {
+			t.Errorf("state = %v, want %v", got, want)
+		}
+	})
 	traced(t, func(t *testing.T, node *process.Node, log *buffer) {
 		crash(t, node, "worker", fail{errors.New(strings.Repeat("long ", 1000))})
 		r := log.only(t)

@@ -153,10 +153,10 @@ func (s *Session) event(ev process.Event) {
 func (s *Session) record(ev process.Event) Record {
 	r := Record{T: max(0, ev.Time.Sub(s.began)), Event: ev.Kind.String(), PID: ev.PID.ID(), Path: ev.PID.Path(),
 		Peer: ev.Peer.ID(), PeerPath: ev.Peer.Path(), Text: ev.Text, Abnormal: !process.Clean(ev.Reason)}
-	if ev.Msg != nil {
-		r.Msg = render.Value(ev.Msg)
-		if t := messageType(ev.Msg); t != nil {
-			r.Type = t.String()
+	if t := messageType(ev.Msg); t != nil {
+		r.Type = t.String()
+		if ev.Kind != process.Handled { // by now its handler may have passed it on
+			r.Msg = render.Value(ev.Msg)
 		}
 	}
 	if ev.Reason != nil {

@@ -44,7 +44,7 @@ type brokenLog struct{}
 func (brokenLog) LogValue() slog.Value { panic("no words") }
 
 // mirror shows itself in itself.
-type mirror struct{ n int }
+type mirror struct{}
 
 func (m mirror) LogValue() slog.Value { return slog.AnyValue(struct{ Me mirror }{m}) }
 
