@@ -99,7 +99,7 @@ func Do(ctx context.Context, to PID, req Requester) error {
 	if g := to.p.group; g != nil && g != caller.group && !caller.isRoot() {
 		caller.cross(to.p)
 	}
-	err = caller.do(ctx, to.p, req)
+	err = caller.do(ctx, to.p, req, envCall)
 	return to.p.explain(caller, err)
 }
 
@@ -119,7 +119,7 @@ func (p *proc) mayCall(to *proc) error {
 	return nil
 }
 
-func (p *proc) do(ctx context.Context, to *proc, req Requester) error {
+func (p *proc) do(ctx context.Context, to *proc, req Requester, kind envKind) error {
 	w := p.node.waiters.get()
 	defer p.node.waiters.put(w)
 	c := req.header()
@@ -131,7 +131,7 @@ func (p *proc) do(ctx context.Context, to *proc, req Requester) error {
 	if p.node.wants(Called) {
 		p.emit(Event{Kind: Called, Peer: PID{to}, Msg: req})
 	}
-	if err := to.ask(c, req); err != nil {
+	if err := to.ask(c, req, kind); err != nil {
 		return err
 	}
 	defer to.dropCaller(w)
@@ -183,9 +183,9 @@ func (p *proc) dropCaller(w *waiter) {
 	p.mu.Unlock()
 }
 
-// ask puts a call into p's mailbox and its waiter among p's callers.
-func (p *proc) ask(c *Call, req Requester) error {
-	e := envelope{msg: req, from: c.from, kind: envCall}
+// ask puts a request into p's mailbox and its waiter among p's callers.
+func (p *proc) ask(c *Call, req Requester, kind envKind) error {
+	e := envelope{msg: req, from: c.from, kind: kind}
 	p.mu.Lock()
 	if err := p.admit(e); err != nil {
 		p.mu.Unlock()

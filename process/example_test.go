@@ -57,11 +57,9 @@ func ExampleMonitor() {
 	ctx := n.Context()
 	done := make(chan string)
 	_, err := process.Spawn(ctx, func(ctx context.Context, in *process.Inbox[process.Down]) error {
-		worker, err := process.Spawn(ctx, func(context.Context, *process.Inbox[int]) error { panic("no coffee") })
+		worker := process.Raw[int]{Run: func(context.Context, *process.Inbox[int]) error { panic("no coffee") }}
+		_, _, err := process.SpawnMonitor(ctx, worker, func(d process.Down) process.Down { return d })
 		if err != nil {
-			return err
-		}
-		if _, err := in.Monitor(worker, func(d process.Down) process.Down { return d }); err != nil {
 			return err
 		}
 		done <- fmt.Sprint("the worker ended: ", in.Receive().Reason)

@@ -101,6 +101,7 @@ func (p *proc) doom(reason error) {
 
 func (p *proc) doomLocked(reason error) (after func()) {
 	p.doomed, p.reason = true, reason
+	p.heed(attDoomed, true)
 	p.fenced.Store(true)
 	p.callers.resolve(died, true)
 	p.waits.resolve(cancelled, true)
@@ -208,6 +209,7 @@ func (p *proc) lay(abandoned bool) (r remains) {
 		x.called = nil
 	}
 	p.queue.Drop()
+	p.system, p.stopping = nil, nil
 	if !abandoned {
 		p.forget()
 	}

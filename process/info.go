@@ -9,7 +9,7 @@ type Info struct {
 	Name        string
 	Path        string
 	Kind        string
-	Status      string // idle, running, waiting, exiting, dead, abandoned
+	Status      string // idle, running, waiting, suspended, exiting, dead, abandoned
 	Mailbox     int    // what waits in it, signals included
 	TrapExit    bool
 	Parent      PID
@@ -63,6 +63,8 @@ func (p *proc) status() string {
 		return "dead"
 	case p.doomed:
 		return "exiting"
+	case p.suspended():
+		return "suspended"
 	}
 	return [...]string{idle: "idle", running: "running", parked: "waiting", dead: "dead"}[p.state]
 }

@@ -18,6 +18,7 @@ const (
 	envDown                   // *Down
 	envTimer                  // *Timer
 	envStop                   // *stopRequest
+	envSystem                 // *systemRequest, in a queue of its own
 )
 
 // countsAgainstLimit reports whether a mailbox limit may refuse it.
@@ -66,10 +67,21 @@ func (p *proc) admit(e envelope) error {
 // enqueue appends e. p.mu is held; the caller does what is returned once it has
 // let go of the lock.
 func (p *proc) enqueue(e envelope) resumption {
+	if e.kind == envSystem {
+		p.system = append(p.system, e.msg.(*systemRequest))
+		p.heed(attSystem, true)
+		return p.rouse()
+	}
+	if e.kind == envStop && p.stopping == nil {
+		p.stopping = e.msg.(*stopRequest)
+	}
 	p.queue.Push(e, &p.node.chunks)
 	p.pushed++
 	if p.limit > 0 && e.kind.countsAgainstLimit() {
 		p.users++
+	}
+	if p.suspended() && p.stopping == nil && !p.told {
+		return resumption{}
 	}
 	return p.rouse()
 }
@@ -110,22 +122,25 @@ type found uint8
 const (
 	nothing found = iota // the process rests now
 	something
-	doom // a fatal signal arrived
+	doom    // a fatal signal arrived
+	stopped // it was told to stop while it was suspended; outcome is set
 )
 
 // next takes the oldest entry. When there is nothing the process has become
 // rest (idle or parked); if idle, another goroutine may already be running it
 // and the caller must not touch it again.
 func (p *proc) next(rest state) (envelope, found) {
-	if p.fenced.Load() {
-		return envelope{}, doom
+	if p.attention.Load() != 0 {
+		if got := p.attend(rest); got != something {
+			return envelope{}, got
+		}
 	}
 	e, ok := p.batch.Next(&p.node.chunks)
 	if !ok {
 		p.mu.Lock()
-		if p.doomed {
+		if p.attention.Load() != 0 { // it came this moment
 			p.mu.Unlock()
-			return envelope{}, doom
+			return p.next(rest)
 		}
 		if p.queue.Len() == 0 {
 			p.state = rest

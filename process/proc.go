@@ -43,27 +43,31 @@ type proc struct {
 	// fenced is tested by whoever receives something from this process, under
 	// the receiver's lock.
 	fenced atomic.Bool
+	// attention says what comes before the next message; written under mu.
+	attention atomic.Uint32
 	// taken counts what has been taken out of the mailbox; the process writes.
 	taken atomic.Uint64
 
 	mu sync.Mutex
 	// Guarded by mu.
-	state   state
-	trap    bool
-	doomed  bool  // a fatal signal arrived; reason is final
-	burying bool  // it has ended, and that is being made known
-	reason  error // of the doom, then of the death
-	asked   error // reason of the parent's exit signal while trapping
-	told    bool  // asked is set
-	queue   mailbox.Queue[envelope]
-	pushed  uint64 // ever put into the mailbox
-	users   int    // user messages in the mailbox, counted if limit is set
-	links   ordered.Set[*proc]
-	watched ordered.Set[*monitor] // monitors on this process
-	callers waiters               // who waits for an answer from it
-	waits   waiters               // what it waits for itself
-	name    string
-	x       *extension
+	state    state
+	trap     bool
+	doomed   bool         // a fatal signal arrived; reason is final
+	burying  bool         // it has ended, and that is being made known
+	reason   error        // of the doom, then of the death
+	asked    error        // reason of the parent's exit signal while trapping
+	told     bool         // asked is set
+	stopping *stopRequest // the first, for one that is suspended
+	system   []*systemRequest
+	queue    mailbox.Queue[envelope]
+	pushed   uint64 // ever put into the mailbox
+	users    int    // user messages in the mailbox, counted if limit is set
+	links    ordered.Set[*proc]
+	watched  ordered.Set[*monitor] // monitors on this process
+	callers  waiters               // who waits for an answer from it
+	waits    waiters               // what it waits for itself
+	name     string
+	x        *extension
 
 	// Owned by the goroutine that runs the process.
 	batch   mailbox.Batch[envelope]

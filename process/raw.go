@@ -246,6 +246,9 @@ func (in *Inbox[M]) fill(limit <-chan time.Time) bool {
 		switch got {
 		case doom:
 			runtime.Goexit()
+		case stopped:
+			p.exiting = true
+			runtime.Goexit()
 		case nothing:
 			if !p.park(limit) {
 				return false
