@@ -67,7 +67,8 @@
 //     goroutine. All of it works inside a testing/synctest bubble.
 //
 //  10. State and the message in hand are formatted only by the process's own
-//     goroutine.
+//     goroutine. A [System] request jumps the queue and is served between two
+//     turns; a process inside a handler gives a [*BusyError] with its stack.
 //
 // The rules are those of the Erlang reference manual, chapter Processes, and of
 // the OTP design principles.
