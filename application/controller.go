@@ -77,14 +77,9 @@ func findController(ctx context.Context) (*controller, process.PID, error) {
 	}
 }
 
-// Init starts the anchor, so that it comes after the controller among what
-// hangs below the node's root, and is stopped before it.
 func (c *controller) Init(ctx context.Context) error {
 	c.ctx = ctx
-	_, err := process.Start(c.node.Context(), process.Spec{
-		Name: anchorName, Kind: process.KindSupervisor, TrapExit: true, Behaviour: &anchor{process.Self(ctx)},
-	})
-	return err
+	return c.moor()
 }
 
 func (c *controller) Handle(_ context.Context, msg any) error {
@@ -108,10 +103,20 @@ func (c *controller) Handle(_ context.Context, msg any) error {
 		c.down.wait(msg)
 	case *process.ExitSignal:
 		c.ended(msg.From, msg.Reason)
+	case *process.Down: // of the anchor; there is no other monitor
+		return c.moor()
 	default:
-		return fmt.Errorf("application: the controller got a message it does not know: %T", msg)
+		warnUnknown(c.ctx, msg)
 	}
 	return nil
+}
+
+// warnUnknown reports a message that nobody should have sent here. To end of it
+// would make every stray message the end of all applications.
+func warnUnknown(ctx context.Context, msg any) {
+	process.Emit(ctx, process.Event{
+		Kind: process.Warned, Level: process.LevelWarn, Text: fmt.Sprintf("ignored a message of unknown type %T", msg),
+	})
 }
 
 // Terminate has nothing to do: the anchor had the applications stopped.
@@ -131,10 +136,6 @@ func (c *controller) pid() process.PID { return process.Self(c.ctx) }
 func (c *controller) order() []*App {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.orderLocked()
-}
-
-func (c *controller) orderLocked() []*App {
 	return appsOf(slices.Concat(c.running, c.rising))
 }
 
@@ -261,7 +262,7 @@ func (c *controller) over(i *instance) {
 	for _, req := range i.stoppers {
 		req.Reply(nil, stopErr)
 	}
-	if !rising && !i.asked && i.typ.endsNode(reason, true) {
+	if !rising && !i.asked && i.typ.endsNode(reason == nil) {
 		c.goDown(&EndedError{App: i.app, Type: i.typ, Reason: reason})
 	}
 	for _, req := range i.starters { // asked for while it was being stopped
@@ -279,12 +280,8 @@ func (c *controller) failed(i *instance, failure error) {
 		req.Reply(nil, failure)
 	}
 	callback, _ := errors.AsType[*CallbackError](failure)
-	ended := callback != nil && callback.Outcome == Ended && callback.Err == nil
-	var reason error = failure
-	if ended {
-		reason = nil
-	}
-	if c.down == nil && i.typ.endsNode(reason, ended) {
+	normal := callback != nil && callback.Outcome == Ended && callback.Err == nil
+	if c.down == nil && i.typ.endsNode(normal) {
 		c.goDown(&EndedError{App: i.app, Type: i.typ, Starting: true, Reason: failure})
 	}
 }

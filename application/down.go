@@ -3,6 +3,7 @@ package application
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,15 +13,64 @@ import (
 // An anchor is what a node's own stop finds: it has the controller take all
 // applications down and waits for that. A process of its own does so because
 // the controller must go on answering meanwhile.
-type anchor struct{ controller process.PID }
+type anchor struct {
+	books *controller
+	pid   process.PID // the controller's
+}
 
 const anchorName = "coppice.applications"
 
-func (*anchor) Init(context.Context) error        { return nil }
-func (*anchor) Handle(context.Context, any) error { return nil }
+// moor starts the anchor, the first time and whenever somebody has killed it.
+// It comes after the controller among what hangs below the node's root, and so
+// is stopped before it.
+func (c *controller) moor() error {
+	if c.down != nil {
+		return nil // it has done its work
+	}
+	pid, err := process.Start(c.node.Context(), process.Spec{
+		Name: anchorName, Kind: process.KindSupervisor, TrapExit: true, Behaviour: &anchor{c, process.Self(c.ctx)},
+	})
+	if err == nil {
+		_, err = process.Monitor(c.ctx, pid, nil)
+	}
+	return err
+}
+
+func (a *anchor) Init(ctx context.Context) error {
+	_, err := process.Monitor(ctx, a.pid, nil)
+	return err
+}
+
+func (a *anchor) Handle(ctx context.Context, msg any) error {
+	if down, ok := msg.(*process.Down); ok {
+		return process.End(a.adrift(ctx, down.Reason))
+	}
+	warnUnknown(ctx, msg)
+	return nil
+}
+
+// adrift ends a node whose controller was killed: nobody knows any more what
+// runs on it. The applications, which are linked to the controller, all stop
+// at once then, each in its own order; that is waited for.
+func (a *anchor) adrift(ctx context.Context, reason error) error {
+	cause := fmt.Errorf("application: the process that keeps the books has ended: %w", reason)
+	var left []*instance
+	a.books.update(func() {
+		a.books.down = &descent{cause: cause, over: true}
+		left = slices.Concat(a.books.running, a.books.rising)
+	})
+	for _, i := range left {
+		if pid := i.pid(); !pid.IsZero() {
+			_, _ = process.Wait(ctx, pid) // unless the node is stopped first
+		}
+	}
+	close(a.books.gone)
+	a.books.stopNode()
+	return cause
+}
 
 func (a *anchor) Terminate(ctx context.Context, _ error) error {
-	err := process.Do(process.WithCallTimeout(ctx, process.Infinity), a.controller, &downRequest{})
+	err := process.Do(process.WithCallTimeout(ctx, process.Infinity), a.pid, &downRequest{})
 	if _, dead := errors.AsType[*process.ExitError](err); dead {
 		return nil // a controller that has ended took its applications with it
 	}
@@ -86,10 +136,14 @@ func (c *controller) next() {
 		req.Reply(nil, nil)
 	}
 	if d.cause != nil {
-		// What is left of the node goes too. None of its own processes could
-		// wait for that, so this is no process; who wants to know uses Wait.
-		time.AfterFunc(lastWords, func() { _ = c.node.Stop(context.Background()) })
+		c.stopNode()
 	}
+}
+
+// stopNode has what is left of the node go too. None of its own processes could
+// wait for that, so this is no process; who wants to know uses Wait.
+func (c *controller) stopNode() {
+	time.AfterFunc(lastWords, func() { _ = c.node.Stop(context.Background()) })
 }
 
 // lastWords is how long those who have just been answered, say that a start has

@@ -59,7 +59,7 @@ func (m *master) Handle(ctx context.Context, msg any) error {
 		// The top's end is learnt by its monitor, which no unlink can take
 		// away (APP-54). Others who were linked here have had their say.
 	default:
-		return fmt.Errorf("application: the process of %s got a message it does not know: %T", m.app, msg)
+		warnUnknown(ctx, msg)
 	}
 	return nil
 }

@@ -224,23 +224,20 @@ func holdStopLaws(t *rapid.T, order []*App) {
 }
 
 func TestEndsNode(t *testing.T) {
-	boom := errors.New("boom")
 	for _, tt := range []struct {
 		typ    Type
-		reason error
-		ended  bool
+		normal bool
 		want   bool
 		why    string
 	}{
-		{Permanent, nil, true, true, "any end of a permanent one (APP-22)"},
-		{Permanent, boom, false, true, "its failed start too (APP-25)"},
-		{Transient, nil, true, false, "a normal end is tolerated (APP-23)"},
-		{Transient, boom, true, true, "any other is not"},
-		{Transient, boom, false, true, "nor a failed start (APP-25)"},
-		{Temporary, boom, true, false, "never (APP-24)"},
+		{Permanent, true, true, "any end of a permanent one (APP-22)"},
+		{Permanent, false, true, "its failed start too (APP-25)"},
+		{Transient, true, false, "a normal end is tolerated (APP-23)"},
+		{Transient, false, true, "nothing else is, a failed start neither"},
+		{Temporary, false, false, "never (APP-24)"},
 	} {
-		if got := tt.typ.endsNode(tt.reason, tt.ended); got != tt.want {
-			t.Errorf("%v.endsNode(%v, %v) = %v, want %v: %s", tt.typ, tt.reason, tt.ended, got, tt.want, tt.why)
+		if got := tt.typ.endsNode(tt.normal); got != tt.want {
+			t.Errorf("%v.endsNode(%v) = %v, want %v: %s", tt.typ, tt.normal, got, tt.want, tt.why)
 		}
 	}
 }

@@ -161,6 +161,9 @@ func (r *run) watch(ctx context.Context) error {
 		r.ask(fmt.Errorf("application: %v", s))
 	case <-r.asked.Done():
 	case <-ctx.Done():
+		// The node stops by itself; or somebody has killed this very process,
+		// and a program that hears no signal had better stop.
+		r.ask(context.Cause(ctx))
 		return nil
 	}
 	var late <-chan time.Time
@@ -269,14 +272,18 @@ func (r *run) end(startErr error) error {
 	switch {
 	case r.pushed.Load():
 		return &RunError{Forced, errors.Join(context.Cause(r.urgent), stopErr)}
-	case ended != nil && !ended.Starting:
-		return &RunError{AppEnded, errors.Join(ended, stopErr)}
-	case ended != nil:
+	case ended != nil && ended.Starting:
 		return &RunError{FailedStart, errors.Join(ended, stopErr)}
+	case cause != nil:
+		return &RunError{AppEnded, errors.Join(cause, stopErr)}
 	case startErr != nil && !asked:
 		return &RunError{FailedStart, errors.Join(startErr, stopErr)}
+	case errors.Is(why, process.ErrKilled):
+		return &RunError{UncleanStop, errors.Join(errDeaf, stopErr)}
 	case stopErr != nil:
 		return &RunError{UncleanStop, stopErr}
 	}
 	return nil
 }
+
+var errDeaf = errors.New("application: the process that waits for signals was killed")

@@ -42,15 +42,14 @@ func (t Type) or(usual Type) Type {
 }
 
 // endsNode reports whether an application of this type takes its node down by
-// ending with reason, or by failing to start. ended says that it came to an end
-// rather than answer an error: only then can a transient one's start fail in a
-// tolerated way (APP-23, APP-25).
-func (t Type) endsNode(reason error, ended bool) bool {
+// ending, or by failing to start. normal says that its process came to a normal
+// end, be it in the middle of its start (APP-22 to APP-25).
+func (t Type) endsNode(normal bool) bool {
 	switch t {
 	case Permanent:
 		return true
 	case Transient:
-		return reason != nil || !ended
+		return !normal
 	case Temporary:
 		return false
 	}
