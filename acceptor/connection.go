@@ -35,10 +35,14 @@ type arrival struct {
 	by  process.PID // the acceptor, whose permission it takes over
 }
 
+func (p Protocol[S]) starter() func(context.Context, *listener, *arrival) (process.PID, error) {
+	return (&p).start // bound to a copy that all connections share
+}
+
 // start starts the connection's process. Its caller closes the socket if that
 // fails.
-func (p Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (process.PID, error) {
-	c := &connection[S]{protocol: &p, next: make(chan struct{}, 1)}
+func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (process.PID, error) {
+	c := &connection[S]{protocol: p, next: make(chan struct{}, 1)}
 	c.Conn = Conn{raw: in.raw, listener: l, limit: cmp.Or(p.WriteTimeout, defaultWrite), tick: tick[S]{c}}
 	c.got.c = c
 	if l.spec.Transport == nil {

@@ -117,7 +117,7 @@ type street struct {
 	ports  []string // the addresses that it was bound to
 }
 
-func newStreet() *street { return &street{queue: make(chan net.Conn, 100)} }
+func newStreet() *street { return &street{queue: make(chan net.Conn, 1<<16)} }
 
 func (s *street) bind(_ context.Context, _, address string) (net.Listener, error) {
 	s.mu.Lock()

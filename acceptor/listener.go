@@ -33,7 +33,8 @@ import (
 // crash without the others losing what they need: OTP would keep it in an ETS
 // table.
 type listener struct {
-	spec Spec
+	spec    Spec
+	connect func(context.Context, *listener, *arrival) (process.PID, error) // Protocol's
 
 	gate   atomic.Pointer[server.Ref[gate]]
 	shards []atomic.Pointer[process.PID] // the dynamic supervisors
@@ -77,11 +78,12 @@ func start(ctx context.Context, spec Spec) (process.PID, error) {
 	}
 	spec = spec.withDefaults()
 	l := &listener{
-		spec:   spec,
-		shards: make([]atomic.Pointer[process.PID], spec.Acceptors),
-		conns:  make(map[process.PID]entry),
-		max:    spec.MaxConnections,
-		said:   make(map[string]*throttle),
+		spec:    spec,
+		connect: spec.Protocol.starter(),
+		shards:  make([]atomic.Pointer[process.PID], spec.Acceptors),
+		conns:   make(map[process.PID]entry),
+		max:     spec.MaxConnections,
+		said:    make(map[string]*throttle),
 	}
 	return supervisor.Start(ctx, supervisor.Spec{
 		Name:      spec.Name,
@@ -126,7 +128,7 @@ func (l *listener) connections() supervisor.Spec {
 }
 
 func (l *listener) startConnection(ctx context.Context, in *arrival) (process.PID, error) {
-	return l.spec.Protocol.start(ctx, l, in)
+	return l.connect(ctx, l, in)
 }
 
 // Ref makes a listener the target of its gate's messages. The gate is asked for

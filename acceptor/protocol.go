@@ -90,7 +90,8 @@ var (
 // A Handler is a [Protocol] of any state.
 type Handler interface {
 	faults() []error
-	start(ctx context.Context, l *listener, in *arrival) (process.PID, error)
+	// starter returns what starts a connection, for all of them.
+	starter() func(context.Context, *listener, *arrival) (process.PID, error)
 }
 
 // faults are those of the Protocol itself.
