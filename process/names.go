@@ -60,6 +60,9 @@ func (t *names) find(name string) *proc {
 func (t *names) missing(name string) error {
 	t.mu.RLock()
 	g := t.lost[name]
+	if p := t.byID[name]; p != nil { // it is ending, and has its name to the last
+		g = p.group
+	}
 	t.mu.RUnlock()
 	err := noProc(name)
 	if g != nil && g.Explain != nil {

@@ -259,9 +259,19 @@ func TestCrossing(t *testing.T) {
 		}
 		n, _ := process.NodeOf(ctx)
 		y.SetStopping(n, true)
-		if err := process.Stop(ctx, target, nil); err != nil {
+		gate := make(chan struct{})
+		send(t, ctx, target, do(func(context.Context, *script) error { <-gate; return nil }))
+		synctest.Wait()
+		if err := process.Kill(ctx, target); err != nil {
 			t.Error(err)
 		}
+		in(t, ctx, a, func(ctx context.Context) {
+			if _, err := process.Name("target").Resolve(ctx); !errors.Is(err, explained) {
+				t.Errorf("a name whose process is ending: %v, want it explained", err)
+			}
+		})
+		close(gate)
+		synctest.Wait()
 		if err := call(a); !errors.Is(err, explained) || !errors.Is(err, process.ErrNoProc) {
 			t.Errorf("call to the dead of a group: %v, want it explained", err)
 		}
