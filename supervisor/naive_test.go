@@ -55,15 +55,6 @@ func (n *naive) note(format string, args ...any) {
 	n.lines = append(n.lines, fmt.Sprintf(format, args...))
 }
 
-func (n *naive) find(id string) *naiveChild {
-	for _, c := range n.kids {
-		if c.id == id {
-			return c
-		}
-	}
-	return nil
-}
-
 func (n *naive) drop(c *naiveChild) {
 	n.kids = slices.DeleteFunc(slices.Clone(n.kids), func(other *naiveChild) bool { return other == c })
 }
