@@ -40,5 +40,8 @@
 // [Stream] writes one JSON line for each event that a filter lets through: see
 // [Record] for what a line holds. A stream always ends: after so many events,
 // when there are too many in a second, or after some time, and its last line
-// says which. Under testing/synctest the same program gives the same bytes.
+// says which. Times count from its beginning, so under testing/synctest the same
+// program gives the same bytes, as far as it settles itself what comes first:
+// the events of one process are in order, and a sending is before its receiving;
+// what two processes do at the same instant may stand either way round.
 package trace

@@ -43,3 +43,9 @@ func (q *queue[T]) close() {
 	defer q.mu.Unlock()
 	q.closed = true
 }
+
+func (q *queue[T]) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}

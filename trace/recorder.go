@@ -30,14 +30,14 @@ func (r *recorder) Init(ctx context.Context) error {
 		return err
 	}
 	r.timer = process.After(ctx, r.spec.For, timeOver{})
-	r.forget = context.AfterFunc(r.owner, func() { r.end(Cancelled) })
+	r.forget = context.AfterFunc(r.owner, func() { r.end(ByContext) })
 	return nil
 }
 
 // Handle writes what there is, and ends when the stream is over.
 func (r *recorder) Handle(_ context.Context, msg any) error {
 	if _, ok := msg.(timeOver); ok {
-		r.close(Time)
+		r.close(ByTime)
 	}
 	r.drain()
 	if r.over.Load() {
@@ -52,7 +52,7 @@ func (r *recorder) Terminate(context.Context, error) error {
 	r.timer.Stop()
 	r.forget()
 	r.t.detach(r.Session)
-	r.close(Node)
+	r.close(ByNode)
 	r.drain()
 	r.mu.Lock()
 	end := End{Why: r.why, Events: r.written, Dropped: r.dropped}
@@ -61,7 +61,7 @@ func (r *recorder) Terminate(context.Context, error) error {
 		r.err = r.write(end)
 	}
 	if r.err != nil {
-		end.Why, end.Err = Broken, r.err
+		end.Why, end.Err = ByWriter, r.err
 	}
 	r.mu.Lock()
 	r.ended = end
@@ -81,7 +81,7 @@ func (r *recorder) drain() {
 		}
 		for _, record := range queue {
 			if r.err = r.write(record); r.err != nil {
-				r.close(Broken)
+				r.close(ByWriter)
 				return
 			}
 			r.written++

@@ -15,14 +15,14 @@ import (
 type Why string
 
 const (
-	Limit     Why = "limit"     // it has written as many events as it may
-	Rate      Why = "rate"      // too many came in one second
-	Time      Why = "time"      // its time is over
-	Stopped   Why = "stopped"   // somebody called Stop
-	Cancelled Why = "cancelled" // the ctx that it was opened with is done
-	Node      Why = "node"      // the node stops
-	Broken    Why = "broken"    // its writer failed
-	Killed    Why = "killed"    // its process was killed: what was still queued is lost
+	ByLimit   Why = "limit"     // it has written as many events as it may
+	ByRate    Why = "rate"      // too many came in one second
+	ByTime    Why = "time"      // its time is over
+	ByStop    Why = "stopped"   // somebody called Stop
+	ByContext Why = "cancelled" // the ctx that it was opened with is done
+	ByNode    Why = "node"      // the node stops
+	ByWriter  Why = "broken"    // its writer failed
+	ByKill    Why = "killed"    // its process was killed: what was still queued is lost
 )
 
 // An End is how a stream ended. It is also the stream's last line, as far as
@@ -31,7 +31,7 @@ type End struct {
 	Why     Why   `json:"end"`
 	Events  int   `json:"events"`            // written
 	Dropped int   `json:"dropped,omitempty"` // let through by the filter, lost because the writer was slow
-	Err     error `json:"-"`                 // of the writer, if Why is Broken
+	Err     error `json:"-"`                 // of the writer, if Why is ByWriter
 }
 
 // A Record is one line of a stream.
@@ -91,7 +91,7 @@ func (s *Session) Matches() (n int) {
 
 // Stop ends the stream, and returns when its last line is written.
 func (s *Session) Stop(ctx context.Context) (End, error) {
-	s.end(Stopped)
+	s.end(ByStop)
 	return s.Wait(ctx)
 }
 
@@ -108,7 +108,7 @@ func (s *Session) Wait(ctx context.Context) (End, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended.Why == "" { // it did not come to its last words
-		return End{Why: Killed}, nil
+		return End{Why: ByKill}, nil
 	}
 	return s.ended, nil
 }
@@ -193,7 +193,7 @@ func (s *Session) admit(r Record) (tell bool) {
 		s.second, s.burst = r.T, 0
 	}
 	if s.burst == s.spec.Rate {
-		s.closeLocked(Rate)
+		s.closeLocked(ByRate)
 		return true
 	}
 	s.burst++
@@ -206,7 +206,7 @@ func (s *Session) admit(r Record) (tell bool) {
 	r.N, r.Dropped, s.lost = s.passed, s.lost, 0
 	s.queue = append(s.queue, r)
 	if s.passed == s.spec.Limit {
-		s.closeLocked(Limit)
+		s.closeLocked(ByLimit)
 	}
 	return len(s.queue) == 1 || s.why != ""
 }

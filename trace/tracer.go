@@ -65,7 +65,7 @@ type tracer struct {
 	pid      atomic.Pointer[process.PID] // of the writer
 	reviving atomic.Bool
 
-	mu       sync.Mutex                 // of those who open and close streams
+	mu       sync.Mutex                 // of those who set the node's probe
 	sessions atomic.Pointer[[]*Session] // replaced, never changed
 }
 
@@ -115,7 +115,7 @@ func (t *tracer) Event(ev process.Event) {
 		return
 	}
 	if pid := *t.pid.Load(); !pid.Alive() {
-		t.revive()
+		t.revive(pid)
 	} else if first {
 		rouse(t.node, pid)
 	}
@@ -132,19 +132,25 @@ func rouse(node *process.Node, pid process.PID) {
 // wake says: look into the queue.
 type wake struct{}
 
-// revive starts another writer in place of one that was killed. Starting waits,
-// and a probe must not; so a process does it.
-func (t *tracer) revive() {
+// revive starts another writer once the one that was killed is gone. That takes
+// waiting, and a probe must not; so a process does it.
+func (t *tracer) revive(killed process.PID) {
 	if !t.reviving.CompareAndSwap(false, true) {
 		return
 	}
-	_, err := process.Go(t.node.Context(), func(context.Context) error {
+	_, err := process.Go(t.node.Context(), func(ctx context.Context) error {
 		defer t.reviving.Store(false)
-		if err := t.start(); err != nil {
-			return nil // the old one is not buried yet; the next report tries again
+		if _, err := process.Wait(ctx, killed); err != nil {
+			return nil // the node stops meanwhile
 		}
-		process.Emit(t.node.Context(), process.Event{Kind: process.Warned, Level: process.LevelWarn,
-			PID: *t.pid.Load(), Text: "the process that writes reports was killed; this one goes on"})
+		if t.queue.isClosed() {
+			return nil // it was abandoned, see giveUp
+		}
+		if err := t.start(); err != nil {
+			return nil // the next report tries again
+		}
+		process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn,
+			PID: *t.pid.Load(), Text: "the process that writes reports was killed; another goes on"})
 		return nil
 	})
 	if err != nil {
@@ -157,13 +163,21 @@ func (t *tracer) revive() {
 // the node gets its own probe back, which writes to standard error; unless that
 // is the output that blocks, and then there is nobody left to be told.
 func (t *tracer) giveUp(ev process.Event) {
+	var instead process.Probe
 	if t.stderr {
-		t.node.SetProbe(silence{})
-	} else {
-		t.node.SetProbe(nil)
+		instead = silence{}
 	}
-	t.queue.close()
+	t.retire(instead)
 	process.Emit(t.node.Context(), ev)
+}
+
+// retire puts another probe in our place for good; nil is the node's own. What
+// comes too late for it finds the queue closed.
+func (t *tracer) retire(instead process.Probe) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.node.SetProbe(instead)
+	t.queue.close()
 }
 
 // silence is a probe that wants nothing.
@@ -198,7 +212,9 @@ func (t *tracer) detach(s *Session) {
 // held.
 func (t *tracer) replace(sessions []*Session) {
 	t.sessions.Store(&sessions)
-	t.node.SetProbe(t)
+	if !t.queue.isClosed() {
+		t.node.SetProbe(t)
+	}
 }
 
 // A writer is the process that writes the reports. It has no goroutine while
@@ -224,8 +240,7 @@ func (w *writer) Handle(_ context.Context, msg any) error {
 // Terminate gives the node its own probe back, so that later reports are seen,
 // and writes what is left.
 func (w *writer) Terminate(context.Context, error) error {
-	w.t.node.SetProbe(nil)
-	w.t.queue.close()
+	w.t.retire(nil)
 	w.t.drain()
 	return nil
 }

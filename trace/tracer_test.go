@@ -170,16 +170,35 @@ func TestWriterKilledWhileBlocked(t *testing.T) {
 		}
 		crash(t, node, "second", fail{errDisk})
 		out.open()
-		synctest.Wait()
-		crash(t, node, "third", fail{errDisk})
 		paths := ""
 		for _, r := range log.records(t) {
 			paths += fmt.Sprintln(r["path"], r["level"])
 		}
-		for _, path := range []string{"first error", "second error", "third error"} {
+		for _, path := range []string{"first error", "second error", "trace warn"} {
 			if strings.Count(paths, path) != 1 {
 				t.Errorf("records are of\n%swant %s once", paths, path)
 			}
+		}
+	})
+}
+
+// A tracer that was stopped stays stopped, also when a stream of its ends later.
+func TestStoppedTracerDoesNotComeBack(t *testing.T) {
+	bubble(t, func(t *testing.T, node *process.Node) {
+		var log, again buffer
+		pid := start(t, node, Options{Output: &log, Form: JSON})
+		s, _ := streaming(t, node, StreamSpec{Kinds: process.Sent})
+		if err := process.Stop(node.Context(), pid, nil); err != nil {
+			t.Fatal(err)
+		}
+		start(t, node, Options{Output: &again, Form: JSON})
+		if _, err := s.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		crash(t, node, "worker", fail{errDisk})
+		again.only(t)
+		if got := log.records(t); len(got) > 0 {
+			t.Errorf("the tracer that was stopped has written %v", got)
 		}
 	})
 }
