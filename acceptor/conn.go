@@ -3,6 +3,7 @@ package acceptor
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -14,6 +15,7 @@ type Conn struct {
 	raw      net.Conn // as accepted; closing it ends everything
 	listener *listener
 	limit    time.Duration // of a write; below 0: none
+	coming   atomic.Bool   // a frame waits in the mailbox, or is being handled
 
 	// Owned by the connection's process.
 	ctx     context.Context // of the process
@@ -74,6 +76,9 @@ func (c *Conn) watch(d time.Duration) {
 // has fired, and sets it again.
 func (c *Conn) silent(now time.Time) bool {
 	left := c.idle - now.Sub(c.heard)
+	if c.coming.Load() {
+		left = c.idle // we are late, not the peer
+	}
 	if left > 0 {
 		c.watch(left)
 		return false

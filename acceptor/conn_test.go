@@ -185,6 +185,27 @@ func TestIdle(t *testing.T) {
 	})
 }
 
+// A peer is not silent while we are busy with what it sent, or have not come to
+// it yet.
+func TestBusyIsNotSilent(t *testing.T) {
+	bubble(t, idle, func(t *test) {
+		c := t.street.dial()
+		synctest.Wait()
+		c.send(t.T, "wait\n")
+		time.Sleep(time.Minute)
+		go c.Write([]byte("x\n")) // comes behind the clock's message
+		synctest.Wait()
+		t.host.gate <- struct{}{}
+		c.want(t.T, "echo: wait")
+		c.want(t.T, "echo: x")
+		time.Sleep(9 * time.Second)
+		t.wantOpen(1)
+		time.Sleep(2 * time.Second)
+		t.wantOpen(0)
+		c.wantEnd(t.T)
+	})
+}
+
 // Messages of others are no sign of life of the peer.
 func TestMessagesAreNotThePeer(t *testing.T) {
 	bubble(t, idle, func(t *test) {

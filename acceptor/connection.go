@@ -43,8 +43,8 @@ func (p Protocol[S]) starter() func(context.Context, *listener, *arrival) (proce
 // fails.
 func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (process.PID, error) {
 	c := &connection[S]{protocol: p, next: make(chan struct{}, 1)}
-	c.Conn = Conn{raw: in.raw, listener: l, limit: cmp.Or(p.WriteTimeout, defaultWrite), tick: tick[S]{c}}
-	c.got.c = c
+	c.raw, c.listener, c.limit = in.raw, l, cmp.Or(p.WriteTimeout, defaultWrite)
+	c.tick, c.got.c = tick[S]{c}, c
 	if l.spec.Transport == nil {
 		c.sock = in.raw
 	}
@@ -154,9 +154,10 @@ type (
 )
 
 func (f *frame[S]) Handle(ctx context.Context, s *S) error {
-	f.c.heard = time.Now()
 	err := f.c.protocol.Frame(ctx, s, f.bytes)
 	f.bytes = nil
+	f.c.heard = time.Now() // now, for the time that we took is not the peer's
+	f.c.coming.Store(false)
 	f.c.next <- struct{}{}
 	return err
 }

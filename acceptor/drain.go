@@ -34,7 +34,7 @@ func Drain(ctx context.Context, listener process.Target, within time.Duration) e
 	if err == nil || !errors.Is(err, process.ErrTimeout) && ctx.Err() == nil {
 		return err
 	}
-	return t.evict(process.Uninterrupted(ctx), time.Since(begin))
+	return t.evict(context.WithoutCancel(ctx), time.Since(begin))
 }
 
 // evict shuts down the connections that are left.
