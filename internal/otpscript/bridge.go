@@ -68,16 +68,3 @@ func (b *bridge) Terminate(ctx context.Context, why error) error {
 	_, err := process.Wait(ctx, b.child)
 	return err
 }
-
-// named is the process that a term names, as a scenario or a log would.
-func (p *player) named(t Term) process.PID {
-	name, _ := t.(Pid)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for pid, a := range p.actors {
-		if a.name == string(name) {
-			return pid
-		}
-	}
-	return process.PID{}
-}

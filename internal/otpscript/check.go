@@ -126,33 +126,49 @@ var signalOps = map[string]int{
 	"await_dead": 1, "await_mail": 1, "take": 1, "take_exit": 1, "take_down": 1,
 }
 
+// callNeeds is opNeeds for the functions of a call; "start" is one of spec, key
+// and raw.
+var callNeeds = map[string]string{
+	"start_child": "start", "terminate_child": "child", "restart_child": "child", "delete_child": "child",
+	"get_childspec": "child", "which_children": "", "count_children": "", "stop": "",
+}
+
+// faults lists what is wrong with a step. That a field is wrong which OTP would
+// refuse is no fault.
 func (st *Step) faults(kind string) (faults []string) {
+	complain := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	if kind == "signals" {
-		if st.Proc == "" {
-			faults = append(faults, "no proc")
-		}
-		for _, op := range st.Do {
-			if least, known := signalOps[op.Name]; !known || len(op.Args) < least {
-				faults = append(faults, fmt.Sprintf("no op %q with %d arguments", op.Name, len(op.Args)))
-			}
-		}
+		st.checkSignals(complain)
 		return faults
 	}
 	needs, known := opNeeds[st.Op]
 	if !known {
-		return []string{fmt.Sprintf("unknown op %q", st.Op)}
+		complain("unknown op %q", st.Op)
+	}
+	if st.Op == "call" && st.Fn != "" {
+		more, known := callNeeds[st.Fn]
+		if !known {
+			complain("unknown fn %q", st.Fn)
+		}
+		needs += " " + more
 	}
 	has := map[string]bool{
 		"path": st.Path != "", "reason": st.Reason.Term != nil, "sup": st.Sup != "", "fn": st.Fn != "",
 		"tree": st.Tree != nil, "as": st.As != "", "mode": st.Mode != "", "ms": st.MS > 0,
 		"app": st.App != "", "key": st.Key.Term != nil, "value": st.Value.Term != nil,
+		"child": st.Child.Term != nil, "start": st.Spec != nil || st.Key.Term != nil || st.Raw.Term != nil,
 	}
 	for _, field := range strings.Fields(needs) {
 		if !has[field] {
-			faults = append(faults, fmt.Sprintf("%s needs %q", st.Op, field))
+			complain("%s needs %q", strings.TrimSpace(st.Op+" "+st.Fn), field)
 		}
 	}
-	complain := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	if !slices.Contains([]string{"", "stop", "exit", "error", "throw", "link", "unlink"}, st.How) {
+		complain("unknown how %q", st.How)
+	}
+	if !slices.Contains([]string{"", "monitor", "link", "unlink"}, st.Mode) {
+		complain("unknown mode %q", st.Mode)
+	}
 	if st.Tree != nil {
 		checkNode("tree", st.Tree, complain)
 	}
@@ -160,4 +176,15 @@ func (st *Step) faults(kind string) (faults []string) {
 		checkNode("spec", st.Spec, complain)
 	}
 	return faults
+}
+
+func (st *Step) checkSignals(complain complaint) {
+	if st.Proc == "" {
+		complain("no proc")
+	}
+	for _, op := range st.Do {
+		if least, known := signalOps[op.Name]; !known || len(op.Args) < least {
+			complain("no op %q with %d arguments", op.Name, len(op.Args))
+		}
+	}
 }

@@ -107,6 +107,19 @@ func readDiffers(t *testing.T) map[string]string {
 	return differs
 }
 
+// A scenario that does not come to rest says so, and the play ends.
+func TestPlayGivesUp(t *testing.T) {
+	sc, err := Parse([]byte(`{"name":"n","kind":"sup","tree":{"sup":"top","children":[
+		{"worker":"a","shutdown":"infinity","on_stop":{"delay":3600000}}]},"steps":[{"op":"stop_top"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := Play(sc)
+	if err != nil || !strings.Contains(string(log), "{\"ev\":\"timeout\"}\n") {
+		t.Errorf("got error %v and no line timeout in\n%s", err, log)
+	}
+}
+
 // Whatever goes wrong in a play is an error of Play, not the end of the
 // program; and a play that hangs ends all the same.
 func TestBubbleReportsFaults(t *testing.T) {

@@ -128,7 +128,7 @@ func (p *player) startResult(pid process.PID, err error) Term {
 // An observer traps exits and takes down what it receives.
 type observer struct {
 	*player
-	name string
+	*actor
 }
 
 // observe is what an observer is told: to monitor, link or unlink somebody.
@@ -142,9 +142,10 @@ func (p *player) observer(name string) process.PID {
 	if pid, known := p.observers[name]; known {
 		return pid
 	}
-	pid, err := process.Start(p.ctx, process.Spec{TrapExit: true, Behaviour: &observer{p, name}})
+	a := &actor{name: name}
+	pid, err := process.Start(p.ctx, process.Spec{TrapExit: true, Behaviour: &observer{p, a}})
 	p.must(err)
-	p.enroll(pid, &actor{name: name})
+	p.enroll(pid, a)
 	p.observers[name] = pid
 	return pid
 }
@@ -174,5 +175,5 @@ func (o *observer) Handle(ctx context.Context, msg any) error {
 func (o *observer) Terminate(context.Context, error) error { return nil }
 
 func (o *observer) received(msg Term) {
-	o.add(o.who(o.observers[o.name]), "recv", fields{"id": o.name, "msg": msg})
+	o.add(o.actor, "recv", fields{"id": o.name, "msg": msg})
 }

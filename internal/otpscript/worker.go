@@ -2,7 +2,6 @@ package otpscript
 
 import (
 	"context"
-	"time"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -103,44 +102,4 @@ func (w *worker) Terminate(ctx context.Context, why error) error {
 		process.Exit(ctx, exitReason(w.resolve(o.Value)))
 	}
 	return nil
-}
-
-// passTime sleeps, and lets the player know that time has to pass.
-func (p *player) passTime(ctx context.Context, d time.Duration) {
-	p.count(&p.busy, +1)
-	defer p.count(&p.busy, -1)
-	pause(p, ctx, time.After(d))
-}
-
-func (p *player) count(n *int, by int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	*n += by
-}
-
-// waitAtGate blocks until a step opens the gate of that path. Being told to
-// stop does not open it, nor would it in OTP, where an init cannot be told.
-func (p *player) waitAtGate(ctx context.Context, path string) {
-	open := make(chan struct{})
-	p.setGate(path, open)
-	pause(p, process.Uninterrupted(ctx), open)
-}
-
-func (p *player) setGate(path string, open chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gates[path] = open
-}
-
-// release opens a gate and reports whether somebody waited there. The player
-// never asks while somebody is about to.
-func (p *player) release(path string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	open := p.gates[path]
-	if open != nil {
-		close(open)
-		delete(p.gates, path)
-	}
-	return open != nil
 }
