@@ -49,15 +49,19 @@ func stack(pcs []uintptr) trimmed {
 //	goroutine 7 [select]:
 //	main.(*conn).read(0xc000012345)
 //		/src/main.go:12 +0x1d
+//	created by main.start in goroutine 1
+//		/src/main.go:7 +0x2c
 func parseStack(text string) trimmed {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	var all []place
 	for i := 1; i+1 < len(lines); i += 2 {
-		function := strings.TrimPrefix(lines[i], "created by ")
-		if open := strings.LastIndex(function, "("); open > 0 && function == lines[i] {
+		function, starter := strings.CutPrefix(lines[i], "created by ")
+		if starter {
+			function, _, _ = strings.Cut(function, " in goroutine ")
+		} else if open := strings.LastIndex(function, "("); open > 0 {
 			function = function[:open]
 		}
-		where, _, _ := strings.Cut(strings.TrimSpace(lines[i+1]), " ")
+		where, _, _ := strings.Cut(strings.TrimSpace(lines[i+1]), " +0x")
 		colon := strings.LastIndex(where, ":")
 		if colon < 0 {
 			continue
