@@ -10,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/statem"
+	"github.com/coppice-go/coppice/registry"
 )
 
 // A desk answers at once, later, never, or by somebody else.
@@ -244,6 +245,24 @@ func TestTarget(t *testing.T) {
 		}
 		if err := statem.Cast[deskEvent](ctx, missing, release{}); err != errBoom {
 			t.Errorf("cast by a name nobody has: %v, want %v", err, errBoom)
+		}
+	})
+}
+
+// A registry's key is such a target.
+func TestRegistryKey(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T) {
+		d, _ := startDesk(ctx, t)
+		key := registry.NewKey[statem.Ref[deskEvent]]("desk")
+		if err := key.Register(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := statem.Call(ctx, key, double{n: 3}); n != 6 || err != nil {
+			t.Errorf("double 3 = %v, %v", n, err)
+		}
+		wrong := registry.NewKey[statem.Ref[string]]("desk")
+		if err := statem.Cast(ctx, wrong, "x"); err == nil {
+			t.Error("a key of another type was not refused")
 		}
 	})
 }

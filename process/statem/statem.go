@@ -17,32 +17,36 @@ const Kind = "statem"
 // Start starts a process that runs the machine, linked to the caller. It
 // returns when Init has; the first Enter comes after that.
 func (m *Machine[S, E, D]) Start(ctx context.Context) (Ref[E], error) {
-	pid, err := m.start(ctx, callerPC())
+	pid, err := m.start(ctx, process.Spec{Caller: callerPC()})
+	return Ref[E]{pid}, err
+}
+
+// StartUnlinked is Start without the link (OTP: gen_statem:start): nobody hears
+// of the machine's end but those who monitor it.
+func (m *Machine[S, E, D]) StartUnlinked(ctx context.Context) (Ref[E], error) {
+	pid, err := m.start(ctx, process.Spec{Caller: callerPC(), Unlinked: true})
 	return Ref[E]{pid}, err
 }
 
 // StartFunc returns Start in the form that a supervisor's child has.
 func (m *Machine[S, E, D]) StartFunc() func(context.Context) (process.PID, error) {
 	caller := callerPC()
-	return func(ctx context.Context) (process.PID, error) { return m.start(ctx, caller) }
+	return func(ctx context.Context) (process.PID, error) {
+		return m.start(ctx, process.Spec{Caller: caller})
+	}
 }
 
-func (m *Machine[S, E, D]) start(ctx context.Context, caller uintptr) (process.PID, error) {
+// start fills in what the machine says of its process.
+func (m *Machine[S, E, D]) start(ctx context.Context, spec process.Spec) (process.PID, error) {
 	if m.init == nil {
 		return process.PID{}, errNoInit
 	}
 	r := &runner[S, E, D]{machine: m}
 	r.rule.limit = m.spec.limit
-	return process.Start(ctx, process.Spec{
-		Name:      m.name,
-		TrapExit:  m.spec.TrapExit,
-		Limit:     m.spec.Limit,
-		Grace:     m.spec.Grace,
-		Timeout:   m.spec.Timeout,
-		Kind:      Kind,
-		Caller:    caller,
-		Behaviour: r,
-	})
+	spec.Name, spec.Kind, spec.Behaviour = m.name, Kind, r
+	spec.TrapExit, spec.Limit = m.spec.TrapExit, m.spec.Limit
+	spec.Grace, spec.Timeout = m.spec.Grace, m.spec.Timeout
+	return process.Start(ctx, spec)
 }
 
 // callerPC says where the exported function that calls it was called: crash

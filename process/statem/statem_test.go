@@ -394,7 +394,12 @@ func TestSpawner(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, pid := range []process.PID{ref.PID(), pid} {
+		alone, err := m.StartUnlinked(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer process.Stop(ctx, alone, nil)
+		for _, pid := range []process.PID{ref.PID(), pid, alone.PID()} {
 			if got := pid.Spawner(); !strings.Contains(got, "statem_test.go") {
 				t.Errorf("%v was started at %q, want this file", pid, got)
 			}
