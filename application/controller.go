@@ -111,9 +111,14 @@ func (c *controller) Handle(_ context.Context, msg any) error {
 	return nil
 }
 
-// warnUnknown reports a message that nobody should have sent here. To end of it
-// would make every stray message the end of all applications.
+// warnUnknown refuses a request, or reports a message, that nobody should have
+// sent here. To end of it would make every stray message the end of all
+// applications.
 func warnUnknown(ctx context.Context, msg any) {
+	if req, ok := msg.(interface{ Reply(func(), error) bool }); ok {
+		req.Reply(nil, fmt.Errorf("application: %v does not answer a %T", process.Self(ctx), msg))
+		return
+	}
 	process.Emit(ctx, process.Event{
 		Kind: process.Warned, Level: process.LevelWarn, Text: fmt.Sprintf("ignored a message of unknown type %T", msg),
 	})

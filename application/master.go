@@ -48,7 +48,13 @@ func (m *master) Handle(ctx context.Context, msg any) error {
 	case *finishMsg:
 		return process.End(process.ErrShutdown)
 	case *process.Down: // of the top; there is no other monitor
-		m.set(func() { m.reason = msg.Reason })
+		// The reason of one that had ended before it was monitored is not in
+		// the message; its PID knows.
+		reason, err := process.Wait(ctx, msg.PID)
+		if err != nil {
+			return err // killed just now
+		}
+		m.set(func() { m.reason = reason })
 		return process.End(process.Shutdown(errTopEnded))
 	case *changeRequest:
 		msg.Reply(nil, m.configChange(ctx, msg.change))

@@ -19,6 +19,7 @@ func TestNonsenseIsIgnored(t *testing.T) {
 		_, err := process.Go(k.ctx, func(ctx context.Context) error {
 			for _, to := range []process.PID{k.pid(controllerName), k.pid(anchorName), k.pid("a_top").Parent()} {
 				k.ok(process.Send(ctx, to, "nonsense"))
+				k.is(process.Do(ctx, to, &ping{}), nil, "does not answer a *application.ping")
 				k.ok(process.SendExit(ctx, to, errBoom))
 			}
 			return nil

@@ -39,6 +39,20 @@ func TestTopEndsByItself(t *testing.T) {
 	})
 }
 
+// A top may be gone before Start has returned it.
+func TestTopEndsAtOnce(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		a := k.app("a")
+		a.Start = func(ctx context.Context) (process.PID, error) {
+			pid, err := process.Go(ctx, func(context.Context) error { return errBoom })
+			_, _ = process.Wait(ctx, pid)
+			return pid, err
+		}
+		k.ok(Start(k.ctx, a, Temporary))
+		k.want("its reason is not lost", "a.prep_stop a.stop a:exited(boom,temporary)")
+	})
+}
+
 func TestTopIsKilled(t *testing.T) {
 	inBubble(t, func(k *kit) {
 		k.ok(Start(k.ctx, k.app("a"), Temporary))
