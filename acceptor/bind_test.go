@@ -15,6 +15,7 @@ import (
 	"github.com/coppice-go/coppice/acceptor"
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/processtest"
+	"github.com/coppice-go/coppice/supervisor"
 )
 
 // start starts a listener on the real network.
@@ -67,6 +68,44 @@ func TestTCP(t *testing.T) {
 	c.wantEnd(t)
 	cs[0].send(t, "y\n")
 	cs[0].want(t, "echo: y")
+}
+
+// A listener that was killed is back on its port when its supervisor has started
+// it again, though nobody has chosen the port.
+func TestKilledKeepsItsPort(t *testing.T) {
+	ctx := processtest.Context(t)
+	sup, err := supervisor.Start(ctx, supervisor.Spec{Intensity: 100, Children: []supervisor.Child{{
+		ID:    "tcp",
+		Start: acceptor.StartFunc(acceptor.Spec{Name: "edge", Address: "127.0.0.1:0", Protocol: (&host{}).protocol()}),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := acceptor.Addr(ctx, process.Name("edge"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		children, err := supervisor.WhichChildren(ctx, sup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := process.Kill(ctx, children[0].PID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := process.Wait(ctx, children[0].PID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := supervisor.WhichChildren(ctx, sup); err != nil { // answered when it is up again
+			t.Fatal(err)
+		}
+		if addr, err := acceptor.Addr(ctx, process.Name("edge")); err != nil || addr.String() != first.String() {
+			t.Fatalf("it is on %v now (%v), and was on %v", addr, err, first)
+		}
+		c := dial(t, first)
+		c.send(t, "x\n")
+		c.want(t, "echo: x")
+	}
 }
 
 func TestUnix(t *testing.T) {

@@ -45,6 +45,7 @@ type listener struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
+	top       process.PID // zero until it has started
 	conns     map[process.PID]entry
 	addr      net.Addr // where it was bound first: an Address with port 0 keeps its port
 	port      *port    // nil: none has been opened yet
@@ -64,29 +65,62 @@ type entry struct {
 // returns when the listener accepts connections. If it cannot be bound the
 // error is a [*BindError] that says what can be done.
 func Start(ctx context.Context, spec Spec) (process.PID, error) {
-	return start(ctx, spec)
-}
-
-// StartFunc returns Start in the form that a supervisor's child has.
-func StartFunc(spec Spec) func(context.Context) (process.PID, error) {
-	return func(ctx context.Context) (process.PID, error) { return start(ctx, spec) }
-}
-
-func start(ctx context.Context, spec Spec) (process.PID, error) {
-	if err := spec.validate(); err != nil {
+	l, err := newListener(spec)
+	if err != nil {
 		return process.PID{}, err
 	}
+	return l.start(ctx)
+}
+
+// StartFunc returns Start in the form that a supervisor's child has. A listener
+// that is started again comes back on the address of the one before, also with
+// port 0, even if that one was killed and had no time to let go of it.
+func StartFunc(spec Spec) func(context.Context) (process.PID, error) {
+	var last atomic.Pointer[listener]
+	return func(ctx context.Context) (process.PID, error) {
+		l, err := newListener(spec)
+		if err != nil {
+			return process.PID{}, err
+		}
+		if before := last.Swap(l); before != nil {
+			l.succeed(before)
+		}
+		return l.start(ctx)
+	}
+}
+
+func newListener(spec Spec) (*listener, error) {
+	if err := spec.validate(); err != nil {
+		return nil, err
+	}
 	spec = spec.withDefaults()
-	l := &listener{
+	return &listener{
 		spec:    spec,
 		connect: spec.Protocol.starter(),
 		shards:  make([]atomic.Pointer[process.PID], spec.Acceptors),
 		conns:   make(map[process.PID]entry),
 		max:     spec.MaxConnections,
 		said:    make(map[string]*throttle),
+	}, nil
+}
+
+// succeed takes over the address of a listener that has ended.
+func (l *listener) succeed(before *listener) {
+	before.mu.Lock()
+	top, port, addr := before.top, before.port, before.addr
+	before.mu.Unlock()
+	if top.Alive() {
+		return // it is started twice, not again
 	}
-	return supervisor.Start(ctx, supervisor.Spec{
-		Name:      spec.Name,
+	if port != nil {
+		port.close()
+	}
+	l.addr = addr
+}
+
+func (l *listener) start(ctx context.Context) (process.PID, error) {
+	top, err := supervisor.Start(ctx, supervisor.Spec{
+		Name:      l.spec.Name,
 		Strategy:  supervisor.RestForOne,
 		Intensity: restarts,
 		Children: []supervisor.Child{
@@ -95,6 +129,10 @@ func start(ctx context.Context, spec Spec) (process.PID, error) {
 			{ID: "port", Start: l.open},
 		},
 	})
+	l.mu.Lock()
+	l.top = top
+	l.mu.Unlock()
+	return top, err
 }
 
 // restarts is how often a part of the tree may be started again within a supervisor's
