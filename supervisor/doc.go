@@ -62,9 +62,9 @@
 //
 // A start function runs in the supervisor's process, and while it runs the
 // supervisor does nothing else. So it should do little but start a process, and
-// must not call its own supervisor; neither must a child's Init. It passes on
-// the ctx it was given. If it fails after it has started a process, it stops
-// that one first.
+// must not call its own supervisor; nor may a child do so in its Init or its
+// Terminate, when the supervisor waits for it. It passes on the ctx it was given.
+// If it fails after it has started a process, it stops that one first.
 //
 // A Child's Shutdown should cover what the child does in its Terminate. Leave it
 // zero for supervisors: they then have as long as their children need.

@@ -43,8 +43,9 @@ var (
 	// ErrNotLinked is a start function that started its process for somebody
 	// else.
 	ErrNotLinked = errors.New("the process is not linked to its supervisor: in the start function, pass on the ctx you were given")
-	// ErrStartedTwice is a start function that returned a sibling.
-	ErrStartedTwice = errors.New("the process is already a child of this supervisor: a start function must start a new one")
+	// ErrNotNew is a start function that returned a process which the
+	// supervisor knows already: a sibling, its own parent, itself.
+	ErrNotNew = errors.New("the process is no new one: a start function must start its own")
 )
 
 // A StartError says which child could not be started. As the reason of a failed

@@ -149,11 +149,11 @@ type Plan struct {
 	// after this time a WaitOver comes, which decides anew. Terminating or
 	// stopping the child cancels it.
 	Wait time.Duration
-	// End, if it is not nil, ends the supervisor with that reason, once its
-	// children are stopped, instead of Stop, Start and Wait. Anything but
-	// process.ErrShutdown is reported first. ErrIntensity is passed on as
-	// process.ErrShutdown, as in OTP: a supervisor that gives up is a clean
-	// end to a transient parent's rule.
+	// End, if it is not nil, ends the supervisor with that reason, instead of
+	// all the rest; its children are stopped first. Anything but
+	// process.ErrShutdown is reported. ErrIntensity is passed on as
+	// process.ErrShutdown, as in OTP: so a transient supervisor that gives up is
+	// not restarted.
 	End error
 }
 

@@ -134,3 +134,20 @@ func (s *supervisor) emit(ctx context.Context, level process.Level, text string,
 	r.Period = s.spec.Period
 	process.Emit(ctx, process.Event{Kind: process.Supervised, Level: level, Text: text, Peer: c.pid, Reason: reason, Detail: r})
 }
+
+// InspectState is what crash reports show of a supervisor.
+func (s *supervisor) InspectState() any {
+	type summary struct{ Children, Running, Restarting, Restarts, Intensity int }
+	sum := summary{Children: len(s.kids.list)}
+	for _, c := range s.kids.list {
+		switch c.status {
+		case Running:
+			sum.Running++
+		case Restarting:
+			sum.Restarting++
+		case Down:
+		}
+	}
+	sum.Restarts, sum.Intensity = s.Restarts(time.Now())
+	return sum
+}

@@ -43,7 +43,8 @@ type Child struct {
 	// Start starts the child and returns when it is ready. It runs in the
 	// supervisor's process, and must pass on the ctx it is given, for that is
 	// what links the new process to the supervisor. [Go], [Service] and the
-	// StartFunc of most packages make one.
+	// StartFunc of most packages make one. If it fails it leaves no process
+	// behind.
 	//
 	// It may return process.ErrIgnore: the child is not needed now. Then it is
 	// kept as [Down], or dropped if it is [Temporary], and its siblings start.

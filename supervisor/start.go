@@ -98,7 +98,9 @@ func (s *supervisor) admit(ctx context.Context, c *child, pid process.PID) error
 	case pid.IsZero():
 		return ErrNoProcess
 	case other != nil && other.status == Running:
-		return fmt.Errorf("%v: %w: it is %q", pid, ErrStartedTwice, other.spec.ID)
+		return fmt.Errorf("%v: %w: it is %q", pid, ErrNotNew, other.spec.ID)
+	case pid == self, pid == self.Parent():
+		return fmt.Errorf("%v: %w", pid, ErrNotNew)
 	case pid.Linked(self):
 		return nil
 	case pid.Alive():
@@ -112,7 +114,7 @@ func (s *supervisor) admit(ctx context.Context, c *child, pid process.PID) error
 // discard stops the process of a start that failed nevertheless. What is not
 // linked to us is not ours to stop.
 func (s *supervisor) discard(ctx context.Context, c *child, pid process.PID) {
-	if pid.IsZero() || !pid.Linked(process.Self(ctx)) || s.kids.byPID[pid] != nil {
+	if self := process.Self(ctx); pid.IsZero() || !pid.Linked(self) || pid == self.Parent() || s.kids.byPID[pid] != nil {
 		return
 	}
 	// The error of the start is what is reported, not how this one ends.

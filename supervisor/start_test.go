@@ -61,16 +61,20 @@ func TestBadStartFunctions(t *testing.T) {
 			return process.Go(w.ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
 		}, supervisor.ErrNotLinked, "pass on the ctx you were given"},
 		{"a sibling", func(context.Context) (pid, error) { return first, nil },
-			supervisor.ErrStartedTwice, `it is "first"`},
+			supervisor.ErrNotNew, `it is "first"`},
 		{"the supervisor itself", func(ctx context.Context) (pid, error) { return process.Self(ctx), nil },
-			supervisor.ErrNotLinked, ""},
+			supervisor.ErrNotNew, ""},
+		{"the supervisor's parent", func(ctx context.Context) (pid, error) { return process.Self(ctx).Parent(), nil },
+			supervisor.ErrNotNew, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(world *world) {
 				w = world
-				top := w.top(supervisor.Spec{Children: []supervisor.Child{w.child("first")}})
-				first = w.pid("top/first")
+				inner := supervisor.Spec{Name: "inner", Children: []supervisor.Child{w.child("first")}}
+				w.top(supervisor.Spec{Children: []supervisor.Child{{ID: "inner", Start: supervisor.StartFunc(inner)}}})
+				top := process.Name("inner")
+				first = w.pid("top/inner/first")
 				w.take()
 				_, err := supervisor.StartChild(w.ctx, top, supervisor.Child{ID: "x", Start: tt.start})
 				if e, ok := errors.AsType[*supervisor.StartError](err); !ok || e.ID != "x" {

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -189,7 +190,7 @@ func (s *supervisor) giveUp(ctx context.Context, c *child, why error) error {
 	if why != process.ErrShutdown {
 		s.report(ctx, TextShutdown, c, why)
 	}
-	if why == ErrIntensity {
+	if errors.Is(why, ErrIntensity) {
 		why = process.ErrShutdown
 	}
 	return process.End(why)

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// Check returns what [Start] would say of the Spec, a [*SpecError], without
+// starting anything (OTP: check_childspecs).
+func Check(spec Spec) error { return spec.validate() }
+
 // validate reports every fault of the Spec at once, before any child is
 // started. withDefaults has not been called yet.
 func (s *Spec) validate() error {

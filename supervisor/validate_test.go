@@ -69,20 +69,18 @@ func TestFaults(t *testing.T) {
 }
 
 func TestAllFaultsAtOnce(t *testing.T) {
-	bubble(t, func(w *world) {
-		_, err := w.tryTop(supervisor.Spec{Name: "edge", Period: -1, Children: []supervisor.Child{
-			{ID: "a"}, {ID: "a", Start: fine, Restart: 9, Shutdown: -7},
-		}})
-		want := `supervisor: bad Spec of "edge": 5 faults
+	err := supervisor.Check(supervisor.Spec{Name: "edge", Period: -1, Children: []supervisor.Child{
+		{ID: "a"}, {ID: "a", Start: fine, Restart: 9, Shutdown: -7},
+	}})
+	want := `supervisor: bad Spec of "edge": 5 faults
 	Period is -1ns: use a time in which restarts are counted, or 0 for 5s
 	child "a": Children[0] has no Start: give the function that starts its process
 	child "a": Restart is Restart(9): use Permanent, Transient or Temporary
 	child "a": Shutdown is -7ns: use a time, BrutalKill, AtOnce or Infinity
 	child "a": Children[0] and Children[1] have this ID: give each its own`
-		if err == nil || err.Error() != want {
-			t.Errorf("the error is\n%v\nwant\n%s", err, want)
-		}
-	})
+	if err == nil || err.Error() != want {
+		t.Errorf("the error is\n%v\nwant\n%s", err, want)
+	}
 }
 
 func TestStartChildChecks(t *testing.T) {
