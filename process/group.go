@@ -75,6 +75,6 @@ func (p *proc) cross(to *proc) {
 	g.mu.Unlock()
 	if first && g.Crossed != nil {
 		pcs := make([]uintptr, 16)
-		g.Crossed(p.group, PID{p}, PID{to}, pcs[:runtime.Callers(4, pcs)])
+		g.Crossed(p.group, PID{p}, PID{to}, pcs[:runtime.Callers(2, pcs)]) // from Do on
 	}
 }

@@ -117,8 +117,10 @@ func (n *Node) Stop(ctx context.Context) error {
 			late = append(late, PID{p}.String())
 		}
 	}
-	for _, pid := range n.Processes() {
-		n.endStray(ctx, pid.p)
+	for strays := n.strays(); len(strays) > 0; strays = n.strays() { // they may start others
+		for _, pid := range strays {
+			n.endStray(ctx, pid.p)
+		}
 	}
 	n.root.doomRoot()
 	n.deadlines.stop()
@@ -157,6 +159,11 @@ func (n *Node) stopOne(ctx context.Context, p *proc) bool {
 	p.doom(ErrKilled)
 	p.awaitDeath()
 	return false
+}
+
+// strays are the processes that are left, those on their way out included.
+func (n *Node) strays() []PID {
+	return n.list(func(p *proc) bool { return p.state != dead })
 }
 
 // endStray ends a process that hangs below nothing any more. One that is on its
