@@ -124,9 +124,10 @@ func (s *supervisor) reportDecision(ctx context.Context, c *child, e Event, p *P
 	s.emit(ctx, process.LevelQuiet, TextDecided, c, e.Reason, &Report{Kind: e.Kind, Plan: p})
 }
 
-// emit fills in what every report has, and gives it to the probe.
+// emit fills in what every report has, and gives it to the probe. Once we have
+// been killed nothing that fails is worth a report: it fails because of that.
 func (s *supervisor) emit(ctx context.Context, level process.Level, text string, c *child, reason error, r *Report) {
-	if !process.Wants(ctx, process.Supervised) {
+	if !process.Wants(ctx, process.Supervised) || !process.Self(ctx).Alive() {
 		return
 	}
 	r.Child, r.PID, r.Failures = *c.spec, c.pid, c.failures

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,6 +163,35 @@ func TestKilled(t *testing.T) {
 		if old.Alive() || !w.pid("top/s/a").Alive() {
 			t.Errorf("a child of a killed supervisor lives on, or was not replaced: %q", got)
 		}
+	})
+}
+
+// A supervisor that is killed while it restarts a child does not blame the child.
+func TestKilledDuringRestart(t *testing.T) {
+	bubble(t, func(w *world) {
+		gate := make(chan struct{})
+		defer close(gate)
+		inner := supervisor.Spec{Name: "inner", Children: []supervisor.Child{w.child("a", noTrap, func(k *worker, _ *supervisor.Child) {
+			k.starts = append(k.starts, nil, func(ctx context.Context) error {
+				select {
+				case <-gate:
+				case <-ctx.Done():
+				}
+				return ctx.Err()
+			}, nil)
+		})}}
+		w.top(supervisor.Spec{Children: []supervisor.Child{{ID: "s", Start: supervisor.StartFunc(inner)}}})
+		w.take()
+		w.end("top/s/a", errBoom)
+		w.want("a is being restarted", "top/s/a stops boom", "top/s: child terminated: a boom")
+		if err := process.Kill(w.ctx, process.Name("inner")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		got := w.take()
+		slices.Sort(got) // what is below a killed supervisor ends in no order
+		w.lines = got
+		w.want("s is blamed, and nobody else", "top/s exit killed", "top/s/a fails", "top/s/a starts", "top: child terminated: s killed")
 	})
 }
 
