@@ -33,8 +33,12 @@ func (c *Conn) Write(b []byte) (int, error) {
 	if c.sock == nil {
 		return 0, ErrNotOpen
 	}
-	if c.limit >= 0 {
-		if err := c.sock.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
+	limit := c.limit
+	if c.listener.hurried.Load() {
+		limit = lastWrite
+	}
+	if limit >= 0 {
+		if err := c.sock.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 			return 0, process.Shutdown(err)
 		}
 	}
@@ -86,6 +90,16 @@ func (c *Conn) silent(now time.Time) bool {
 	c.heard = now
 	c.watch(c.idle)
 	return true
+}
+
+// lastWrite is how long a write may take once the connections are being shut
+// down: a peer that does not read should not turn an orderly stop into a kill.
+const lastWrite = time.Second
+
+// hurry gives a write that is under way no longer than that, from any process.
+func (c *Conn) hurry() {
+	// A socket that takes no deadline is closed already.
+	_ = c.raw.SetWriteDeadline(time.Now().Add(lastWrite))
 }
 
 // close ends the socket and with it the reader. It can be called from anywhere,

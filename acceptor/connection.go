@@ -88,7 +88,7 @@ func (c *connection[S]) init(ctx context.Context, by process.PID) (s *S, err err
 	if c.idle == 0 { // else New has set it
 		c.SetIdle(c.protocol.Idle)
 	}
-	err = c.listener.opened(ctx, by, entry{peer: c.raw.RemoteAddr(), since: time.Now(), drain: drain[S]{c}})
+	err = c.listener.opened(ctx, by, entry{conn: &c.Conn, since: time.Now(), drain: drain[S]{c}})
 	started = err == nil
 	return s, err
 }

@@ -142,6 +142,9 @@ func (m setSuspended) Handle(_ context.Context, g *gate) (struct{}, error) {
 	g.l.mu.Lock()
 	defer g.l.mu.Unlock()
 	g.l.suspended = m.on
+	if !m.on {
+		g.l.hurried.Store(false)
+	}
 	return struct{}{}, nil
 }
 
@@ -161,10 +164,11 @@ func (inform) Handle(_ context.Context, g *gate) (Info, error) {
 
 type list struct{}
 
-func (list) Handle(_ context.Context, g *gate) ([]Connection, error) {
-	var out []Connection
-	for pid, e := range g.l.connected() {
-		out = append(out, Connection{PID: pid, Peer: e.peer, Since: e.since})
+func (list) Handle(_ context.Context, g *gate) ([]Connection, error) { return g.l.list(), nil }
+
+func (l *listener) list() (out []Connection) {
+	for pid, e := range l.connected() {
+		out = append(out, Connection{PID: pid, Peer: e.conn.RemoteAddr(), Since: e.since})
 	}
-	return out, nil
+	return out
 }

@@ -39,7 +39,7 @@ func Drain(ctx context.Context, listener process.Target, within time.Duration) e
 
 // evict shuts down the connections that are left.
 func (t tree) evict(ctx context.Context, after time.Duration) error {
-	left, err := server.Call(ctx, t.gate, list{})
+	left, err := server.Call(ctx, t.gate, hasten{})
 	if err != nil || len(left) == 0 {
 		return err
 	}

@@ -40,6 +40,7 @@ func (l *listener) gateSpec() server.Spec[gate] {
 				return nil, err
 			}
 			l.gate.Store(&ref)
+			l.hurried.Store(false)
 			g := &gate{l: l}
 			// After a crash of the gate before this one they are still there.
 			for pid := range l.connected() {
@@ -48,6 +49,14 @@ func (l *listener) gateSpec() server.Spec[gate] {
 				}
 			}
 			return g, nil
+		},
+		// When the listener stops, the connections come after the gate.
+		TrapExit: true,
+		Terminate: func(_ context.Context, g *gate, reason error) error {
+			if process.Clean(reason) {
+				g.l.hurry()
+			}
+			return nil
 		},
 	}
 }
@@ -174,4 +183,13 @@ func (finish) Handle(ctx context.Context, g *gate) (none struct{}, err error) {
 	reply, err := server.Defer[struct{}](ctx)
 	g.leaving = append(g.leaving, reply)
 	return none, err
+}
+
+// hasten prepares the connections for being shut down while the gate stays, and
+// tells which they are.
+type hasten struct{}
+
+func (hasten) Handle(_ context.Context, g *gate) ([]Connection, error) {
+	g.l.hurry()
+	return g.l.list(), nil
 }

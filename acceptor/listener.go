@@ -41,7 +41,8 @@ type listener struct {
 
 	accepted, refused, aborted, failed, starved atomic.Uint64
 
-	dry atomic.Bool // descriptors have run out, as was said, and no Accept has succeeded since
+	hurried atomic.Bool // the connections are being shut down
+	dry     atomic.Bool // descriptors have run out, as was said, and no Accept has succeeded since
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -56,7 +57,7 @@ type listener struct {
 
 // An entry is one connection.
 type entry struct {
-	peer  net.Addr
+	conn  *Conn
 	since time.Time
 	drain any // the message that asks it to finish
 }
@@ -192,6 +193,14 @@ func (l *listener) closed(pid process.PID) {
 	l.mu.Lock()
 	delete(l.conns, pid)
 	l.mu.Unlock()
+}
+
+// hurry is called right before the connections are shut down.
+func (l *listener) hurry() {
+	l.hurried.Store(true)
+	for _, e := range l.connected() {
+		e.conn.hurry()
+	}
 }
 
 // connected returns the connections as they are now.

@@ -245,6 +245,46 @@ func TestStop(t *testing.T) {
 	})
 }
 
+// A peer that does not read holds its connection up, but turns neither a stop
+// nor a drain into a kill.
+func TestStopWithoutReader(t *testing.T) {
+	for name, stop := range map[string]func(t *test) error{
+		"stop": func(t *test) error { return process.Stop(t.ctx, t.pid, process.ErrShutdown) },
+		"drain": func(t *test) error {
+			_, late := errors.AsType[*acceptor.DrainError](acceptor.Drain(t.ctx, t.pid, time.Second))
+			if !late {
+				t.Error("Drain did not say that the connection was late")
+			}
+			return acceptor.Resume(t.ctx, t.pid)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(t *test) {
+				c := t.street.dial()
+				t.wantOpen(1)
+				server.Cast(t.ctx, t.host.guest(0), Deliver{"never read"})
+				synctest.Wait()
+				begin := time.Now()
+				if err := stop(t); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(begin); took > 3*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				if got := t.log.Events(process.Crashed | process.Abandoned); len(got) > 0 {
+					t.Errorf("reported %v, want nothing", got)
+				}
+				for _, e := range t.log.Events(process.Supervised) {
+					if e.Level >= process.LevelError {
+						t.Errorf("reported %s: %v", e.Text, e.Reason)
+					}
+				}
+				c.wantEnd(t.T)
+			})
+		})
+	}
+}
+
 // An error about one connection is counted, and the next one is served.
 func TestAcceptErrorOfOneConnection(t *testing.T) {
 	bubble(t, nil, func(t *test) {
