@@ -117,7 +117,8 @@ func (r *report) detail(e *zerolog.Event, key string, value any) {
 		return
 	}
 	switch key {
-	case zerolog.LevelFieldName, zerolog.TimestampFieldName, zerolog.MessageFieldName, fieldEvent, fieldNode, fieldPID:
+	case zerolog.LevelFieldName, zerolog.TimestampFieldName, zerolog.MessageFieldName, fieldEvent, fieldNode, fieldApp,
+		fieldPID, fieldPeer, fieldChain, fieldInHand, fieldStarter, fieldSpawner, fieldAt:
 		key = "detail_" + key // a record has each field once
 	}
 	switch v := value.(type) {
