@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -124,6 +125,95 @@ func count(t *testing.T, ctx context.Context, sup process.PID) int {
 		}
 	}
 	return n
+}
+
+// Many at once ask a supervisor for everything there is, while its children are
+// killed. Every request is answered, and in the end what it says of its children
+// is so.
+func TestConcurrentUse(t *testing.T) {
+	for name, strategy := range map[string]supervisor.Strategy{
+		"one for one": supervisor.OneForOne, "one for all": supervisor.OneForAll, "rest for one": supervisor.RestForOne,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node := process.NewNode(process.NodeSpec{Probe: quiet{}})
+				ctx := node.Context()
+				top, err := supervisor.Start(ctx, supervisor.Spec{Strategy: strategy, Intensity: 1 << 20})
+				if err != nil {
+					t.Fatal(err)
+				}
+				clients := make([]process.PID, 16)
+				for i := range clients {
+					r := rand.New(rand.NewPCG(uint64(i), 3))
+					clients[i], err = process.Go(ctx, func(ctx context.Context) error {
+						for range 100 {
+							use(t, ctx, top, r)
+						}
+						return nil
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, pid := range clients {
+					if reason, err := process.Wait(ctx, pid); reason != nil || err != nil {
+						t.Errorf("a client ended with %v (%v)", reason, err)
+					}
+				}
+				synctest.Wait()
+				infos, err := supervisor.WhichChildren(ctx, top)
+				if err != nil {
+					t.Fatal(err)
+				}
+				running := 0
+				for _, c := range infos {
+					if c.Status == supervisor.Running {
+						running++
+					}
+					if (c.Status == supervisor.Running) != c.PID.Alive() || c.Status == supervisor.Restarting {
+						t.Errorf("all is quiet, and %s is said to be %v, alive: %v", c.ID, c.Status, c.PID.Alive())
+					}
+				}
+				if n := len(node.Processes()); n != 1+running {
+					t.Errorf("there are %d processes, want the supervisor and %d children", n, running)
+				}
+				if err := node.Stop(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// use asks a supervisor for something, or kills one of its children.
+func use(t *testing.T, ctx context.Context, top process.PID, r *rand.Rand) {
+	id := fmt.Sprint(r.IntN(8))
+	var err error
+	switch r.IntN(6) {
+	case 0, 1:
+		c := supervisor.Child{ID: id, Start: startLeaf, Restart: supervisor.Restart(r.IntN(3))}
+		_, err = supervisor.StartChild(ctx, top, c)
+	case 2:
+		err = supervisor.TerminateChild(ctx, top, id)
+	case 3:
+		_, err = supervisor.RestartChild(ctx, top, id)
+	case 4:
+		err = supervisor.DeleteChild(ctx, top, id)
+	case 5:
+		var infos []supervisor.ChildInfo
+		if infos, err = supervisor.WhichChildren(ctx, top); len(infos) > 0 {
+			if pid := infos[r.IntN(len(infos))].PID; !pid.IsZero() {
+				err = process.Kill(ctx, pid)
+			}
+		}
+	}
+	for _, refused := range []error{nil, supervisor.ErrAlreadyPresent, supervisor.ErrNotFound, supervisor.ErrRunning,
+		supervisor.ErrRestarting, process.ErrNameTaken} {
+		if errors.Is(err, refused) {
+			return
+		}
+	}
+	t.Errorf("an answer that makes no sense: %v", err)
 }
 
 // A start function that ignores everything leaves a supervisor that is stuck.
