@@ -13,7 +13,7 @@ import (
 	"github.com/coppice-go/coppice/process"
 )
 
-// A minute of clients who come and go, while processes are killed at random and
+// Half a minute of clients who come and go, while processes are killed at random and
 // the listener is suspended, resumed, drained and limited. After it nothing is
 // left, and the listener serves.
 func TestChaos(t *testing.T) {
@@ -21,8 +21,8 @@ func TestChaos(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			bubble(t, limit(20, acceptor.Wait), func(t *test) {
-				stop := t.crowd(30)
-				for range 60 {
+				stop := t.crowd(15)
+				for range 30 {
 					time.Sleep(time.Second)
 					t.disturb(r)
 				}
