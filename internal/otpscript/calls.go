@@ -96,6 +96,9 @@ func (c *call) startChild() (Term, error) {
 		// OTP shows its record of the child as well.
 		return nil, &reason{tuple(c.reasonTerm(failed.Err), tuple(Atom("child"), c.Spec.id()))}
 	}
+	if err == nil || errors.Is(err, process.ErrIgnore) {
+		c.setSpec(c.Sup+"/"+c.Spec.step(), c.Spec)
+	}
 	return c.started(pid, err)
 }
 
@@ -189,16 +192,14 @@ func pidText(entry Term) string {
 
 // countChildren splits the children into supervisors and workers by their
 // specification. Coppice goes by the process, so it counts a child that never
-// had one as a worker.
+// had one as a worker. If the supervisor is gone by the time it is asked which
+// they are, the split stays as it is.
 func (c *call) countChildren() (Term, error) {
 	n, err := supervisor.CountChildren(c.ctx, c.to)
 	if err != nil {
 		return nil, err
 	}
-	infos, err := supervisor.WhichChildren(c.ctx, c.to)
-	if err != nil {
-		return nil, err
-	}
+	infos, _ := supervisor.WhichChildren(c.ctx, c.to)
 	for _, info := range infos {
 		if c.kind(info.ID) == Atom("supervisor") && !info.Supervisor {
 			n.Supervisors++

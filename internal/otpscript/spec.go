@@ -18,6 +18,7 @@ func (p *player) supSpec(a *actor, path string, n *Node) supervisor.Spec {
 		AutoShutdown: autoShutdown(n.AutoShutdown.or(Atom("never"))),
 	}
 	for _, c := range n.Children {
+		p.setSpec(path+"/"+c.step(), c)
 		spec.Children = append(spec.Children, p.child(a, path, c, n.isPool()))
 	}
 	return spec
@@ -26,7 +27,6 @@ func (p *player) supSpec(a *actor, path string, n *Node) supervisor.Spec {
 // child is a scenario's child specification as coppice describes it.
 func (p *player) child(over *actor, path string, n *Node, template bool) supervisor.Child {
 	id := n.step()
-	p.setSpec(path+"/"+id, n)
 	c := supervisor.Child{
 		ID:          id,
 		Restart:     restart(n.Restart.or(Atom("permanent"))),
