@@ -11,9 +11,11 @@ import (
 // exit reason; a panic is too.
 //
 // The function must return when its ctx is done, within the child's Shutdown.
-// It may still call and send until then. Returning nil or ctx's error then is
-// obeying; returning at any other time is ending by itself, and the child's
-// restart type decides. Its start is its call: there is nothing to fail.
+// Until it does it may still send, and call with process.Uninterrupted(ctx).
+// Returning nil or ctx's error then is obeying; returning at any other time is
+// ending by itself, and the child's restart type decides. The child counts as
+// started at once, so what can fail at the start is better done in a start
+// function of your own, before it.
 //
 // The process takes no messages.
 func Go(fn func(ctx context.Context) error) func(context.Context) (process.PID, error) {

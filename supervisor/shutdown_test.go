@@ -214,3 +214,33 @@ func TestUnlinkedChildIsStopped(t *testing.T) {
 			"top: shutdown error: b boom", "top/a stops shutdown", "top exit shutdown")
 	})
 }
+
+// A child that ends by itself while its supervisor is stopping another is found
+// dead when its turn comes (OTP: sup_stop_race). It is reported as if it had
+// ended like that when it was told to stop, and is not restarted.
+func TestEndsWhileStopping(t *testing.T) {
+	reasons := []error{nil, process.ErrShutdown, process.Shutdown(errBoom), errBoom}
+	for _, typ := range []supervisor.Restart{supervisor.Permanent, supervisor.Transient, supervisor.Temporary} {
+		for _, why := range reasons {
+			t.Run(typ.String()+" "+reason(why), func(t *testing.T) {
+				bubble(t, func(w *world) {
+					top := w.top(supervisor.Spec{Children: []supervisor.Child{
+						w.child("a", restart(typ)), w.child("b", stops(taking(time.Second))),
+					}})
+					w.take()
+					w.stop()
+					w.end("top/a", why)
+					if _, err := process.Wait(w.ctx, top); err != nil {
+						t.Fatal(err)
+					}
+					want := []string{"top/b stops shutdown", "top/a stops " + reason(why)}
+					clean := process.Clean(why) && typ != supervisor.Permanent
+					if why != process.ErrShutdown && !clean {
+						want = append(want, "top: shutdown error: a "+reason(why))
+					}
+					w.want("how it stops", append(want, "top exit shutdown")...)
+				})
+			})
+		}
+	}
+}
