@@ -104,7 +104,12 @@ func (c *console) prepare(record map[string]any) error {
 
 	head := take(zerolog.MessageFieldName)
 	pid, path, app := take(fieldPID), take(fieldPath), take(fieldApp)
-	if pid != "" {
+	event := take(fieldEvent) // the headline says it in words
+	switch {
+	case event == process.Application.String(): // whose words name all that matter
+		take("application")
+		take("what")
+	case pid != "":
 		head += strings.TrimRight(": <"+pid+"> "+path, " ")
 	}
 	if first, _, _ := strings.Cut(path, "/"); app != "" && app != first {
@@ -118,7 +123,6 @@ func (c *console) prepare(record map[string]any) error {
 		}
 	}
 	record[zerolog.MessageFieldName] = head
-	event := take(fieldEvent) // the headline says it in words
 	take(fieldNode)
 	if fmt.Sprint(record["mailbox"]) == "0" {
 		take("mailbox")

@@ -243,7 +243,8 @@ func TestConsole(t *testing.T) {
 			Text: "shutdown", Reason: errors.New("first\nsecond")})
 		process.Emit(node.Context(), process.Event{Kind: process.Application, Level: process.LevelWarn, Text: "left",
 			Detail: detail{"left.0", "<9>", "left.0.stack", "goroutine 7 [select]:\nmain.read(0x1)\n\t/src/main.go:12 +0x1d\nruntime.goexit()\n\t/go/asm.s:1\n"}})
-		process.Emit(node.Context(), process.Event{Kind: process.Application, Level: process.LevelInfo, Text: "started"})
+		process.Emit(node.Context(), process.Event{Kind: process.Application, Level: process.LevelInfo, PID: pid,
+			Text: "application shop started", Detail: detail{"what", "started", "application", "shop"}})
 		synctest.Wait()
 
 		const want = `00:00:00.000 ERR process crashed: <2> till: panic: runtime error: integer divide by zero age=0s kind=worker
@@ -260,7 +261,7 @@ func TestConsole(t *testing.T) {
 00:00:00.000 WRN left left.0=<9>
     left.0.stack goroutine 7 [select]
              main.read /src/main.go:12
-00:00:00.000 INF started
+00:00:00.000 INF application shop started
 `
 		got := regexp.MustCompile(`_test.go:\d+`).ReplaceAllString(log.String(), "_test.go:N")
 		if diff := cmp.Diff(want, got); diff != "" {
