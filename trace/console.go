@@ -83,90 +83,107 @@ const fieldBlock = "\x00block"
 
 // prepare rearranges a record before zerolog prints it: what a headline or the
 // block below says is not said again as a field.
-func (c *console) prepare(record map[string]any) error {
-	take := func(field string) string {
-		v, ok := record[field]
-		if !ok {
-			return ""
-		}
-		delete(record, field)
-		return fmt.Sprint(v)
+func (c *console) prepare(fields map[string]any) error {
+	r := record(fields)
+	event := r.take(fieldEvent) // the headline says it in words
+	reason := r.take(fieldReason)
+	r.take(fieldNode)
+	if fmt.Sprint(r["mailbox"]) == "0" {
+		r.take("mailbox")
 	}
-	takeList := func(field string) []string {
-		list, _ := record[field].([]any)
-		delete(record, field)
-		var out []string
-		for _, v := range list {
-			out = append(out, fmt.Sprint(v))
-		}
-		return out
-	}
+	r[zerolog.MessageFieldName] = r.headline(event, reason)
+	r[fieldBlock] = c.block(r, event, reason)
+	return nil
+}
 
-	head := take(zerolog.MessageFieldName)
-	pid, path, app := take(fieldPID), take(fieldPath), take(fieldApp)
-	event := take(fieldEvent) // the headline says it in words
+// A record is what zerolog made of a report, on its way to the console.
+type record map[string]any
+
+// take returns a field, which will not be printed any more; "" if there is none.
+func (r record) take(field string) string {
+	v, ok := r[field]
+	if !ok {
+		return ""
+	}
+	delete(r, field)
+	return fmt.Sprint(v)
+}
+
+// takeList is take for a field of several lines.
+func (r record) takeList(field string) (lines []string) {
+	list, _ := r[field].([]any)
+	delete(r, field)
+	for _, v := range list {
+		lines = append(lines, fmt.Sprint(v))
+	}
+	return lines
+}
+
+// headline says what happened, to whom, and why, as far as one line can.
+func (r record) headline(event, reason string) string {
+	head := r.take(zerolog.MessageFieldName)
+	pid, path, app := r.take(fieldPID), r.take(fieldPath), r.take(fieldApp)
 	switch {
 	case event == process.Application.String(): // whose words name all that matter
-		take("application")
-		take("what")
+		r.take("application")
+		r.take("what")
 	case pid != "":
 		head += strings.TrimRight(": <"+pid+"> "+path, " ")
 	}
 	if first, _, _ := strings.Cut(path, "/"); app != "" && app != first {
-		record[fieldApp] = app
+		r[fieldApp] = app
 	}
-	reason := take(fieldReason)
 	if first, _, more := strings.Cut(reason, "\n"); reason != "" {
 		head += ": " + first
 		if more {
 			head += " …"
 		}
 	}
-	record[zerolog.MessageFieldName] = head
-	take(fieldNode)
-	if fmt.Sprint(record["mailbox"]) == "0" {
-		take("mailbox")
-	}
+	return head
+}
 
-	var block strings.Builder
+// block is what stands below the headline.
+func (c *console) block(r record, event, reason string) string {
+	var b strings.Builder
 	lines := func(label string, lines ...string) {
 		for _, line := range lines {
 			for part := range strings.Lines(line) {
-				fmt.Fprintf(&block, "\n    %-8s %s", label, strings.TrimRight(part, "\n"))
+				fmt.Fprintf(&b, "\n    %-8s %s", label, strings.TrimRight(part, "\n"))
 				label = ""
 			}
 		}
 	}
-	because := takeList(fieldChain)
+	because := r.takeList(fieldChain)
 	if len(because) == 0 && strings.Contains(reason, "\n") {
 		because = []string{reason} // one error of several lines
 	}
 	if c.news(reason) {
 		lines("because", because...)
 	}
-	lines("in hand", take(fieldInHand))
-	lines("state", take(fieldState))
-	stack := c.shorten(takeList(fieldStack))
-	if at := c.short(take(fieldAt)); len(stack) == 0 || stack[0] != at {
+	lines("in hand", r.take(fieldInHand))
+	lines("state", r.take(fieldState))
+
+	stack := c.shorten(r.takeList(fieldStack))
+	if at := c.short(r.take(fieldAt)); len(stack) == 0 || stack[0] != at {
 		lines("at", at)
 	}
-	started := c.short(take(fieldSpawner))
-	if by := take(fieldStarter); by != "" {
-		started = strings.TrimLeft(started+" by "+by, " ")
-	}
+	at, by := c.short(r.take(fieldSpawner)), r.take(fieldStarter)
 	if event == process.Crashed.String() || event == process.Abandoned.String() {
-		lines("started", started)
+		if by != "" {
+			at = strings.TrimLeft(at+" by "+by, " ")
+		}
+		lines("started", at)
 	}
 	lines("stack", stack...)
-	for _, field := range slices.Sorted(maps.Keys(record)) {
+	for _, field := range slices.Sorted(maps.Keys(r)) {
 		if isStack(field) { // of somebody else
-			lines(field, c.shorten(takeList(field))...)
+			lines(field, c.shorten(r.takeList(field))...)
 		}
 	}
-	record[fieldBlock] = block.String()
-	return nil
+	return b.String()
 }
 
+// shorten shows a stack as seen from here.
 func (c *console) shorten(stack []string) (short []string) {
 	for _, place := range stack {
 		if !strings.HasPrefix(place, "goroutine ") {
