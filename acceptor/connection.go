@@ -158,8 +158,11 @@ func (f *frame[S]) Handle(ctx context.Context, s *S) error {
 	f.bytes = nil
 	f.c.heard = time.Now() // now, for the time that we took is not the peer's
 	f.c.coming.Store(false)
+	if err != nil {
+		return err // the reader waits for our end: reports may still show f
+	}
 	f.c.next <- struct{}{}
-	return err
+	return nil
 }
 
 // LogValue is what tools show of a frame: not its content, which is the peer's.
