@@ -60,14 +60,8 @@ var strategies = map[Atom]supervisor.Strategy{
 	"simple_one_for_one": supervisor.Dynamic,
 }
 
-// word is a term's name if it is an atom.
-func word(t Term) Atom {
-	a, _ := t.(Atom)
-	return a
-}
-
-// A value that OTP refuses becomes one that coppice refuses, not one that it
-// would take as its default.
+// What follows makes coppice's values of OTP's. One that OTP refuses becomes one
+// that coppice refuses, not one that it would take as its default.
 
 func intensity(t Term) int {
 	switch n, isInt := t.(Int); {

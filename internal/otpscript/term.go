@@ -119,6 +119,12 @@ func mapOf(pairs []Pair) Map {
 	return m
 }
 
+// word is a term's name if it is an atom.
+func word(t Term) Atom {
+	a, _ := t.(Atom)
+	return a
+}
+
 // tuple is short for a Tuple of the given elements.
 func tuple(elems ...Term) Tuple { return Tuple(elems) }
 
