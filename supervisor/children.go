@@ -62,7 +62,8 @@ type children struct {
 	list    []*child
 	byID    map[string]*child // nil if dynamic
 	byPID   map[process.PID]*child
-	placed  int // how many ever came
+	placed  int    // how many ever came
+	newest  uint64 // number of the youngest process that was ever a child's
 }
 
 func newChildren(dynamic bool) children {
@@ -120,6 +121,7 @@ func (k *children) bind(c *child, pid process.PID, now time.Time) {
 	k.unbind(c)
 	c.pid, c.status, c.since = pid, Running, now
 	c.sup = pid.Is(process.KindSupervisor)
+	k.newest = max(k.newest, pid.ID())
 	k.byPID[pid] = c
 }
 

@@ -55,8 +55,13 @@
 // Restarts are counted in an exact window, not in whole seconds; a restart
 // exactly one Period old still counts. A dynamic child that declines to be
 // restarted is forgotten. Of a child that had died before it was stopped the
-// real reason is reported, even if it had unlinked itself. Waits between
-// restarts ([Plan].Wait), deadlines for starts and MaxChildren are additions.
+// real reason is reported, even if it had unlinked itself. An exit signal that a
+// child sends to its supervisor, without ending, is ignored. A start that
+// declines returns process.ErrIgnore to its caller, not success without a
+// process. Waits between restarts ([Plan].Wait), deadlines for starts,
+// MaxChildren and [Partitioned] are additions. There is no code change, and a
+// start function returns no extra information: it is a closure, and can put that
+// where it likes.
 //
 // # What we ask of you
 //

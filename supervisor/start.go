@@ -57,10 +57,9 @@ func (s *supervisor) callWithin(ctx context.Context, c *child) (process.PID, err
 	late := fmt.Errorf("did not start within %v: %w", limit, process.ErrTimeout)
 	deadline, cancel := context.WithTimeoutCause(ctx, limit, late)
 	defer cancel()
-	self := process.Self(ctx)
-	last := newest(self)
+	began, newest := time.Now(), s.kids.newest
 	stop := context.AfterFunc(deadline, func() {
-		for _, pid := range offspring(self, last) {
+		for _, pid := range startedSince(process.Self(ctx), began, newest) {
 			// Refused only if we have ended, and then the child ends with us.
 			_ = process.Kill(ctx, pid)
 		}
@@ -72,19 +71,16 @@ func (s *supervisor) callWithin(ctx context.Context, c *child) (process.PID, err
 	return pid, err
 }
 
-// newest is the number of the youngest process that is linked to pid.
-func newest(pid process.PID) (id uint64) {
+// startedSince lists the processes that pid has started since then, after that
+// child of its, and that are linked to it. It looks at all of them, which is
+// dear; but it is needed only when a start has hung for its whole time.
+func startedSince(pid process.PID, then time.Time, child uint64) (out []process.PID) {
 	for _, p := range pid.Info().Links {
-		id = max(id, p.ID())
-	}
-	return id
-}
-
-// offspring lists the processes that pid has started, linked, since the one
-// with number last.
-func offspring(pid process.PID, last uint64) (out []process.PID) {
-	for _, p := range pid.Info().Links {
-		if p.ID() > last && p.Parent() == pid {
+		if p.ID() <= child || p.Parent() != pid {
+			continue
+		}
+		// The age is read first: so whatever is younger than then counts.
+		if age := p.Info().Age; age <= time.Since(then) {
 			out = append(out, p)
 		}
 	}
