@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -133,6 +134,47 @@ func TestOneFrameInFlight(t *testing.T) {
 		}
 		c.Close()
 	})
+}
+
+// Tools may look at every frame while the next one is being read, and see no
+// byte of it.
+func TestFramesInTraces(t *testing.T) {
+	bubble(t, nil, func(t *test) {
+		seen := &sights{}
+		t.pid.Node().SetProbe(seen)
+		c := t.street.dial()
+		go io.Copy(io.Discard, c)
+		for range 100 {
+			c.send(t.T, "secret\nsecret\n")
+		}
+		c.send(t.T, "fail\n")
+		t.wantOpen(0)
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		if !strings.Contains(seen.all, "6 bytes") || strings.Contains(seen.all, "secret") {
+			t.Errorf("tools see %.500s...", seen.all)
+		}
+	})
+}
+
+// sights shows every message, as tools do.
+type sights struct {
+	mu  sync.Mutex
+	all string
+}
+
+func (*sights) Wants() process.Kind {
+	return process.Received | process.Handled | process.Sent | process.Crashed
+}
+
+func (s *sights) Event(e process.Event) {
+	if e.Msg == nil {
+		return
+	}
+	text := process.Format(e.Msg)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all += text + "\n"
 }
 
 // A full mailbox slows the peer down; it loses no frame.

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -137,8 +140,9 @@ func (c *connection[S]) terminate(ctx context.Context, s *S, reason error) error
 type (
 	// frame is one frame. Its connection has only one, filled again for each.
 	frame[S any] struct {
-		c     *connection[S]
-		bytes []byte
+		c      *connection[S]
+		bytes  []byte
+		length atomic.Int64 // of bytes, for tools
 	}
 	// opened is the end of the handshake.
 	opened[S any] struct {
@@ -158,15 +162,15 @@ func (f *frame[S]) Handle(ctx context.Context, s *S) error {
 	f.bytes = nil
 	f.c.heard = time.Now() // now, for the time that we took is not the peer's
 	f.c.coming.Store(false)
-	if err != nil {
-		return err // the reader waits for our end: reports may still show f
-	}
 	f.c.next <- struct{}{}
-	return nil
+	return err
 }
 
 // LogValue is what tools show of a frame: not its content, which is the peer's.
-func (f *frame[S]) LogValue() any { return len(f.bytes) }
+// They may ask when the reader has already filled it again.
+func (f *frame[S]) LogValue() slog.Value {
+	return slog.StringValue(strconv.FormatInt(f.length.Load(), 10) + " bytes")
+}
 
 func (o opened[S]) Handle(ctx context.Context, s *S) error {
 	o.c.sock = o.sock

@@ -38,6 +38,7 @@ func (c *connection[S]) read(ctx context.Context, to process.PID) error {
 			return c.tell(ctx, to, ended[S]{err})
 		}
 		c.got.bytes = bytes
+		c.got.length.Store(int64(len(bytes)))
 		c.coming.Store(true)
 		if err := c.tell(ctx, to, &c.got); err != nil {
 			return err
