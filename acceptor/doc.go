@@ -30,7 +30,7 @@
 //     does not keep it from its other messages, and a peer that sends faster
 //     than it is served waits. A silent connection holds a buffer of 512 bytes.
 //   - When a connection ends, however it ends, its socket is closed and its
-//     helper is gone; when the peer or the network ends it, the process ends
+//     reader is gone; when the peer or the network ends it, the process ends
 //     with that reason in a process.Shutdown, which is no crash. A crash ends
 //     this connection only.
 //   - There are never more than MaxConnections, for all acceptors together.
