@@ -247,7 +247,7 @@ func TestGuarantee5PanicEndsTheProcessOnly(t *testing.T) {
 			"value":  {func(context.Context, *script) error { panic("at the disco") }, nil},
 			"error":  {func(context.Context, *script) error { panic(errBoom) }, errBoom},
 			"nil":    {func(context.Context, *script) error { panic(nil) }, nil},
-			"map":    {func(context.Context, *script) error { var m map[int]int; m[1] = 1; return nil }, nil},
+			"map":    {func(context.Context, *script) error { write(nil); return nil }, nil},
 			"goexit": {func(context.Context, *script) error { runtime.Goexit(); return nil }, process.ErrGoexit},
 		} {
 			pid := start(t, ctx, process.Spec{})
@@ -269,6 +269,8 @@ func TestGuarantee5PanicEndsTheProcessOnly(t *testing.T) {
 		}
 	})
 }
+
+func write(m map[int]int) { m[1] = 1 }
 
 func TestGuarantee6NothingActsForTheDead(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {

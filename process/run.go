@@ -108,7 +108,7 @@ func (p *proc) turn(e envelope) (ended bool) {
 	}
 	err := p.b.Handle(ctx, msg)
 	if p.node.wants(Handled) {
-		p.emit(Event{Kind: Handled, Peer: PID{e.from}, Msg: msg, Reason: err})
+		p.emit(Event{Kind: Handled, Peer: PID{e.from}, Msg: msg, Reason: reasonOf(err)})
 	}
 	if err != nil {
 		p.outcome = reasonOf(err)
