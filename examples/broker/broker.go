@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/coppice-go/coppice/acceptor"
+	"github.com/coppice-go/coppice/application"
+	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/server"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// listener is the name of the broker's listener, among those of Sockets.
+const listener = "mqtt"
+
+// drainTime is how long connections may take to finish what is under way.
+const drainTime = 10 * time.Second
+
+// options are what the command line says.
+type options struct {
+	tcp   string    // address to listen on
+	drain string    // when to close the listener: prep_stop or stop
+	out   io.Writer // where to say how to talk to the broker
+}
+
+// newBroker describes the application broker. It needs Sockets, so it starts after
+// it, and is stopped before it.
+//
+// That is the right order, and yet a trap. The connections live in Sockets, and they
+// call the processes of the broker, which are gone first. So the broker takes leave
+// of its clients while its own tree is still up, in PrepStop. In Stop it would be too
+// late: every connection that has something to do meets a dead process, and crashes.
+func newBroker(o options) *application.App {
+	app := &application.App{
+		Name:        "broker",
+		Needs:       []*application.App{Sockets},
+		Start:       supervisor.StartFunc(tree()),
+		StartPhases: []application.Phase{{Name: "listen", Run: o.listen}},
+	}
+	switch o.drain {
+	case "stop":
+		app.Stop = leave
+	default:
+		app.PrepStop = leave
+	}
+	return app
+}
+
+// tree is in the order in which the processes need each other: the router cannot do
+// without those before it. Should one of them crash, whatever comes after it is
+// started anew, and asks it for what it has to know.
+//
+//	broker (rest for one)
+//	├── sessions (dynamic) ── one process for each client: its subscriptions, its messages
+//	├── retained: the last message of each topic
+//	└── router: who gets what; an index of what the sessions know
+func tree() supervisor.Spec {
+	return supervisor.Spec{
+		Strategy:  supervisor.RestForOne,
+		Intensity: 10,
+		Period:    time.Second,
+		Children: []supervisor.Child{
+			{ID: "sessions", Start: supervisor.StartFunc(sessionsTree())},
+			{ID: "retained", Start: server.StartFunc(server.Spec[retained]{Name: theRetained.Name(), Init: newRetained})},
+			{ID: "router", Start: server.StartFunc(server.Spec[router]{Name: theRouter.Name(), Init: newRouter})},
+		},
+	}
+}
+
+// listen lets clients in, once everything that they may ask for is there.
+func (o options) listen(ctx context.Context) error {
+	err := openListener(ctx, acceptor.Spec{
+		Name:    listener,
+		Address: o.tcp,
+		Protocol: acceptor.Protocol[conn]{
+			New:      newConn,
+			Split:    splitPacket,
+			MaxFrame: maxPacket,
+			Frame:    onPacket,
+			Idle:     connectTimeout,
+			Drain:    func(context.Context, *conn) error { return server.Stop(process.ErrShutdown) },
+			Inspect:  func(c *conn) any { return c.client },
+		},
+	})
+	if err != nil {
+		return err
+	}
+	addr, err := acceptor.Addr(ctx, process.Name(listener))
+	if err != nil {
+		return err
+	}
+	return greet(o.out, addr)
+}
+
+func leave(ctx context.Context) error { return closeListener(ctx, listener, drainTime) }
+
+// greet says how to talk to the broker.
+func greet(out io.Writer, addr net.Addr) error {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, `An MQTT 3.1.1 broker listens on %[3]v. Try it from two other terminals:
+
+  mosquitto_sub -h %[1]s -p %[2]s -v -t 'hello/#'
+  mosquitto_pub -h %[1]s -p %[2]s -t hello/world -m 'good morning'
+
+Ctrl-C stops it.
+`, host, port, addr)
+	return err
+}
