@@ -32,7 +32,7 @@
 //
 //  3. A link fires once to each side, a monitor once; a dead target gives
 //     [ErrNoProc], not silence. A name is taken before Init runs and free
-//     before anybody learns of the death.
+//     before anybody learns of the death, and so is what a [Keeper] keeps.
 //
 //  4. To spawn and link is one step. A start returns when Init is done, or with
 //     its error, after the name is free again. An Init that calls its starter is

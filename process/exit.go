@@ -134,8 +134,8 @@ func (p *proc) abandon() {
 	p.bury(true)
 }
 
-// bury makes the end of p known, in this order: its name is free; the probe is
-// told; whoever asks finds it dead; those linked to it, those who watch it and
+// bury makes the end of p known, in this order: its name is free; its keepers
+// have forgotten it; the probe is told; whoever asks finds it dead; those linked to it, those who watch it and
 // the one who started it are told. Nothing of p arrives anywhere after that.
 func (p *proc) bury(abandoned bool) {
 	p.fenced.Store(true)
@@ -145,7 +145,7 @@ func (p *proc) bury(abandoned bool) {
 	if !p.doomed {
 		p.reason = p.outcome
 	}
-	name, reason := p.name, p.reason
+	name, reason, keepers := p.name, p.reason, p.takeKeepers()
 	if again {
 		p.forget()
 	}
@@ -155,6 +155,9 @@ func (p *proc) bury(abandoned bool) {
 	}
 	if name != "" {
 		p.node.names.release(name, p)
+	}
+	for _, k := range keepers {
+		p.forgottenBy(k)
 	}
 	if p.node.wants(Exited) {
 		p.emit(Event{Kind: Exited, Reason: reason})

@@ -19,6 +19,7 @@ const (
 	envTimer                  // *Timer
 	envStop                   // *stopRequest
 	envSystem                 // *systemRequest, in a queue of its own
+	envFeed                   // *feedMessage
 )
 
 // countsAgainstLimit reports whether a mailbox limit may refuse it.
@@ -130,6 +131,15 @@ const (
 // rest (idle or parked); if idle, another goroutine may already be running it
 // and the caller must not touch it again.
 func (p *proc) next(rest state) (envelope, found) {
+	for {
+		e, got := p.take(rest)
+		if got != something || e.kind != envFeed || e.open() {
+			return e, got
+		}
+	}
+}
+
+func (p *proc) take(rest state) (envelope, found) {
 	if p.attention.Load() != 0 {
 		if got := p.attend(rest); got != something {
 			return envelope{}, got
@@ -140,7 +150,7 @@ func (p *proc) next(rest state) (envelope, found) {
 		p.mu.Lock()
 		if p.attention.Load() != 0 { // it came this moment
 			p.mu.Unlock()
-			return p.next(rest)
+			return p.take(rest)
 		}
 		if p.queue.Len() == 0 {
 			p.state = rest

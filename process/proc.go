@@ -87,6 +87,7 @@ type extension struct {
 	startUse  uint64
 	startErr  error
 	monitors  ordered.Set[*monitor] // monitors that this process holds
+	keepers   ordered.Set[Keeper]   // told of its end before anybody else
 	called    []*Group
 	graceTime *time.Timer
 	abandoned bool

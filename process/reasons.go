@@ -30,6 +30,9 @@ var (
 	// ErrCallingStarter is returned by a call from an Init to the process that
 	// waits for that very Init.
 	ErrCallingStarter = errors.New("process: calling the starter: it waits for this Init to return; cast, or do it in Continue")
+	// ErrNoSelf is returned to those who need a process of their own, to whom
+	// messages can be sent, and whose ctx is that of a node.
+	ErrNoSelf = errors.New("process: ctx belongs to a node, not to a process: use the ctx that the process was given")
 	// ErrMailboxFull is returned to the sender when the receiver's mailbox has
 	// reached the limit in its Spec. Signals are never refused.
 	ErrMailboxFull = errors.New("process: mailbox full")
