@@ -25,11 +25,16 @@ func (p *player) loadApps() {
 		p.app(p.sc.Apps[i].Name) // first all names, for they may need each other
 	}
 	for i := range p.sc.Apps {
-		p.describe(&p.sc.Apps[i])
+		if !p.sc.Apps[i].Unloaded { // as if the scenario did not have it
+			p.describe(&p.sc.Apps[i])
+		}
 	}
 	for _, a := range p.sc.Apps {
+		if a.Unloaded {
+			continue
+		}
 		// One that an earlier one includes is loaded already.
-		if err := application.Load(p.ctx, p.app(a.Name)); !a.Unloaded && !errors.Is(err, application.ErrAlreadyLoaded) {
+		if err := application.Load(p.ctx, p.app(a.Name)); !errors.Is(err, application.ErrAlreadyLoaded) {
 			p.must(err)
 		}
 	}

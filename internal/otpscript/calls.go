@@ -83,14 +83,22 @@ func (c *call) startChild() (Term, error) {
 	case c.Raw.Term != nil: // no supervisor.Child, so Go's compiler refuses it
 		return nil, &reason{tuple(Atom("invalid_child_spec"), c.Raw.Term)}
 	case c.Spec == nil:
-		return c.started(supervisor.StartOne(c.ctx, c.to, pathStep(c.Key.Term)))
+		key := pathStep(c.Key.Term)
+		pid, err := supervisor.StartOne(c.ctx, c.to, key)
+		if errors.Is(err, supervisor.ErrNotDynamic) { // OTP has one function for both
+			return nil, &reason{tuple(Atom("invalid_child_spec"), List{Binary(key)})}
+		}
+		return c.started(pid, err)
 	}
 	if fault := c.Spec.childRefusedByTypes(); fault != nil {
 		return nil, &reason{fault}
 	}
 	pid, err := supervisor.StartChild(c.ctx, c.to, c.child(c.who(c.at(c.Sup)), c.Sup, c.Spec, false))
+	if errors.Is(err, supervisor.ErrDynamic) {
+		return nil, &reason{tuple(Atom("EXIT"), tuple(Atom("badarg"), stack))}
+	}
 	if bad, is := errors.AsType[*supervisor.SpecError](err); is {
-		return nil, &reason{c.Spec.faultTerm(bad.Faults[0])}
+		return nil, &reason{c.Spec.faultTerm(firstFault(bad))}
 	}
 	if failed, is := errors.AsType[*supervisor.StartError](err); is {
 		// OTP shows its record of the child as well.

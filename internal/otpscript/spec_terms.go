@@ -53,10 +53,22 @@ func (n *Node) childRefusedByTypes() Term {
 	return nil
 }
 
-// specTerm gives OTP's words for the faults of a Spec. OTP names the first
-// that it finds; the codes are the same, the values are those of the scenario.
+// firstFault is the one that OTP names: it stops at the first that it finds, and
+// looks at whether a child may be significant before its shutdown.
+func firstFault(e *supervisor.SpecError) supervisor.Fault {
+	first := e.Faults[0]
+	for _, f := range e.Faults {
+		if first.Code == supervisor.InvalidShutdown && f.Code == supervisor.BadCombination && f.Child == first.Child {
+			return f
+		}
+	}
+	return first
+}
+
+// specTerm gives OTP's words for the faults of a Spec. The codes are the same,
+// the values are those of the scenario.
 func (n *Node) specTerm(e *supervisor.SpecError) Term {
-	f := e.Faults[0]
+	f := firstFault(e)
 	switch f.Code {
 	case supervisor.InvalidIntensity:
 		return tuple(Atom("supervisor_data"), tuple(Atom(f.Code), n.Intensity.Term))
@@ -104,11 +116,17 @@ func (n *Node) asMap() Term {
 	if n.isWorker() {
 		kind = "worker"
 	}
-	return mapOf([]Pair{
+	spec := []Pair{
 		{Atom("id"), n.id()},
 		{Atom("start"), tuple(Atom("$mfa"), Atom("start_child"))},
 		{Atom("type"), kind},
-	})
+	}
+	for key, given := range map[Atom]Lit{"restart": n.Restart, "shutdown": n.Shutdown, "significant": n.Significant} {
+		if given.Term != nil {
+			spec = append(spec, Pair{key, given.Term})
+		}
+	}
+	return mapOf(spec)
 }
 
 // idTerm is the id whose text is an element of a path. No recorded atom looks

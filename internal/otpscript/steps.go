@@ -107,7 +107,9 @@ func (r *root) Handle(ctx context.Context, msg any) error {
 		}
 		r.result(m.step, r.startResult(pid, err))
 	case stopTop:
-		return r.sendExit(ctx, r.top, m.why)
+		if !r.top.IsZero() {
+			return r.sendExit(ctx, r.top, m.why)
+		}
 	}
 	return nil
 }

@@ -50,8 +50,8 @@ func (p *player) startNode(ctx context.Context, a *actor, path string, n *Node, 
 	}
 	o := n.outcome(nth)
 	switch o.Kind {
-	case "return": // Go's start functions return an error or a process, no garbage
-		return process.PID{}, startError(p.resolve(o.Value))
+	case "return":
+		return process.PID{}, returnedError(p.resolve(o.Value))
 	case "fun_crash":
 		return process.PID{}, &funCrash{reason{p.resolve(o.Value)}}
 	}
@@ -60,6 +60,18 @@ func (p *player) startNode(ctx context.Context, a *actor, path string, n *Node, 
 		TrapExit:  n.traps(),
 		Behaviour: &worker{player: p, actor: a, node: n, path: path, outcome: o},
 	})
+}
+
+// returnedError is the error for which a start function returns that value. Go's
+// return an error or a process; garbage is an error as well.
+func returnedError(t Term) error {
+	if t == Atom("ignore") {
+		return process.ErrIgnore
+	}
+	if pair, is := t.(Tuple); is && len(pair) == 2 && pair[0] == Atom("error") {
+		return startError(pair[1])
+	}
+	return startError(t)
 }
 
 // A funCrash is the panic of a start function that is about to happen.

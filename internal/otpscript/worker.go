@@ -43,7 +43,11 @@ func (w *worker) begin(ctx context.Context, o *Outcome) error {
 	case "crash":
 		throw(w.resolve(o.Value))
 	case "exit":
-		process.Exit(ctx, exitReason(w.resolve(o.Value)))
+		why := w.resolve(o.Value)
+		if why == normal { // a failed start has an error, and nil is none
+			return startError(why)
+		}
+		process.Exit(ctx, exitReason(why))
 	case "gate":
 		w.waitAtGate(ctx, w.path)
 		return w.begin(ctx, o.Gate)
