@@ -14,11 +14,12 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// listener is the name of the broker's listener, among those of Sockets.
-const listener = "mqtt"
-
-// drainTime is how long connections may take to finish what is under way.
-const drainTime = 10 * time.Second
+const (
+	listener       = "mqtt"           // name of the broker's listener
+	connectTimeout = 10 * time.Second // for a client to introduce itself
+	drainTime      = 10 * time.Second // for connections to finish what is under way
+	maxBehind      = 1000             // messages that may wait to be written to a client
+)
 
 // options are what the command line says.
 type options struct {
@@ -83,7 +84,10 @@ func (o options) listen(ctx context.Context) error {
 			Frame:    onPacket,
 			Idle:     connectTimeout,
 			Drain:    func(context.Context, *conn) error { return server.Stop(process.ErrShutdown) },
-			Inspect:  func(c *conn) any { return c.client },
+			// That of a session which has lost patience with a slow client.
+			Exit:    func(_ context.Context, _ *conn, x process.ExitSignal) error { return x.Reason },
+			Limit:   maxBehind,
+			Inspect: func(c *conn) any { return c.client },
 		},
 	})
 	if err != nil {

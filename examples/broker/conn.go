@@ -14,21 +14,23 @@ import (
 	"github.com/coppice-go/coppice/process/server"
 )
 
-// connectTimeout is how long a client may take to introduce itself.
-const connectTimeout = 10 * time.Second
-
-var errTakenOver = errors.New("another connection has the client identifier now")
+var (
+	errTakenOver = errors.New("another connection has the client identifier now")
+	errTooSlow   = errors.New("the client does not keep up with what it subscribed to")
+)
 
 // A conn is the connection of one client: the protocol MQTT, and nothing that must
 // outlive it. It calls the session and the router, and passes on what they send.
 type conn struct {
+	self    server.Ref[conn]
 	socket  *acceptor.Conn
 	client  string
 	session server.Ref[session] // zero until the client has introduced itself
 }
 
-func newConn(_ context.Context, socket *acceptor.Conn) (*conn, error) {
-	return &conn{socket: socket}, nil
+func newConn(ctx context.Context, socket *acceptor.Conn) (*conn, error) {
+	self, err := server.As[conn](process.Self(ctx))
+	return &conn{self: self, socket: socket}, err
 }
 
 // onPacket does what a packet from the client asks for.
@@ -47,13 +49,13 @@ func onPacket(ctx context.Context, c *conn, data []byte) error {
 	case *packets.PublishPacket:
 		return c.onPublish(ctx, p)
 	case *packets.PubackPacket:
-		return server.Cast(ctx, c.session, Acknowledged{p.MessageID})
+		return server.Cast(ctx, c.session, Acknowledged{c.self, p.MessageID})
 	case *packets.SubscribePacket:
 		return c.onSubscribe(ctx, p)
 	case *packets.UnsubscribePacket:
 		return c.onUnsubscribe(ctx, p)
 	case *packets.PingreqPacket:
-		return c.write(packets.NewControlPacket(packets.Pingresp))
+		return c.send(packets.NewControlPacket(packets.Pingresp))
 	case *packets.DisconnectPacket:
 		return c.onDisconnect(ctx)
 	}
@@ -69,28 +71,24 @@ func violation(format string, args ...any) error {
 func (c *conn) onConnect(ctx context.Context, p *packets.ConnectPacket) error {
 	if code, err := checkConnect(p); err != nil {
 		if code != packets.Accepted {
-			err = errors.Join(err, c.connack(code, false))
+			err = errors.Join(err, c.send(connack(code, false)))
 		}
 		return violation("%w", err)
 	}
 	if c.client = p.ClientIdentifier; c.client == "" {
 		c.client = rand.Text()
 	}
-	self, err := server.As[conn](process.Self(ctx))
+	session, present, err := openSession(ctx, c.client, Attach{c.self, p.CleanSession, willOf(p)})
 	if err != nil {
 		return err
 	}
-	var present bool
-	c.session, present, err = openSession(ctx, c.client, Attach{Conn: self, Clean: p.CleanSession, Will: willOf(p)})
-	if err != nil {
-		return err
-	}
+	c.session = session
 	if _, err := server.Monitor(ctx, c.session, func(d process.Down) Orphaned { return Orphaned{d} }); err != nil {
 		return err
 	}
 	// MQTT allows half as much again, for what happens on the way.
 	c.socket.SetIdle(time.Duration(p.Keepalive) * time.Second * 3 / 2)
-	return c.connack(packets.Accepted, present)
+	return c.send(connack(packets.Accepted, present))
 }
 
 // checkConnect says what is wrong with a CONNECT, and the code to answer with. Where
@@ -140,17 +138,14 @@ func (c *conn) onPublish(ctx context.Context, p *packets.PublishPacket) error {
 	if _, err := server.Call(ctx, theRouter, Publish{m}); err != nil || p.Qos == 0 {
 		return err
 	}
-	ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
-	ack.MessageID = p.MessageID
-	return c.write(ack)
+	return c.send(puback(p.MessageID))
 }
 
 func (c *conn) onSubscribe(ctx context.Context, p *packets.SubscribePacket) error {
 	if len(p.Topics) == 0 {
 		return violation("a SUBSCRIBE to nothing")
 	}
-	ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
-	ack.MessageID = p.MessageID
+	var codes []byte // the QoS granted to each
 	for i, filter := range p.Topics {
 		qos := min(p.Qoss[i], 1)
 		switch {
@@ -163,13 +158,10 @@ func (c *conn) onSubscribe(ctx context.Context, p *packets.SubscribePacket) erro
 				return err
 			}
 		}
-		ack.ReturnCodes = append(ack.ReturnCodes, qos)
+		codes = append(codes, qos)
 	}
-	return c.write(ack)
+	return c.send(suback(p.MessageID, codes...))
 }
-
-// subscribeFailed stands in a SUBACK where the QoS granted would.
-const subscribeFailed = 0x80
 
 func (c *conn) onUnsubscribe(ctx context.Context, p *packets.UnsubscribePacket) error {
 	if len(p.Topics) == 0 {
@@ -180,19 +172,13 @@ func (c *conn) onUnsubscribe(ctx context.Context, p *packets.UnsubscribePacket) 
 			return err
 		}
 	}
-	ack := packets.NewControlPacket(packets.Unsuback).(*packets.UnsubackPacket)
-	ack.MessageID = p.MessageID
-	return c.write(ack)
+	return c.send(unsuback(p.MessageID))
 }
 
 // onDisconnect makes the client's will void: a connection that ends in any other
 // way leaves it in force.
 func (c *conn) onDisconnect(ctx context.Context) error {
-	self, err := server.As[conn](process.Self(ctx))
-	if err != nil {
-		return err
-	}
-	if err := server.Cast(ctx, c.session, Leave{self}); err != nil {
+	if err := server.Cast(ctx, c.session, Leave{c.self}); err != nil {
 		return err
 	}
 	return server.Stop(nil)
@@ -201,12 +187,7 @@ func (c *conn) onDisconnect(ctx context.Context) error {
 // Send passes a message on to the client.
 type Send struct{ delivery }
 
-func (m Send) Handle(_ context.Context, c *conn) error {
-	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.TopicName, p.Payload, p.MessageID = m.Topic, m.Payload, m.ID
-	p.Qos, p.Retain, p.Dup = m.QoS, m.Retain, m.Dup
-	return c.write(p)
-}
+func (m Send) Handle(_ context.Context, c *conn) error { return c.send(publish(m.delivery)) }
 
 // TakenOver says that the session has another connection now.
 type TakenOver struct{}
@@ -224,11 +205,5 @@ func (m Orphaned) Handle(context.Context, *conn) error {
 	return fmt.Errorf("the session ended: %w", m.Reason) // a crash here if it was one there
 }
 
-func (c *conn) connack(code byte, present bool) error {
-	p := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
-	p.ReturnCode, p.SessionPresent = code, present
-	return c.write(p)
-}
-
-// write sends a packet. An error says that the client is gone, and is no crash.
-func (c *conn) write(p packets.ControlPacket) error { return p.Write(c.socket) }
+// send writes a packet. An error says that the client is gone, and is no crash.
+func (c *conn) send(p packets.ControlPacket) error { return p.Write(c.socket) }

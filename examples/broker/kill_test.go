@@ -192,7 +192,7 @@ func beat(addr string, n int) error {
 			return packets.NewControlPacket(packets.Disconnect), io.EOF
 		}
 		return nil, nil
-	}, connect("heart"), publish("beat", 1, 1, strconv.Itoa(n)))
+	}, connect("heart"), publication("beat", 1, 1, strconv.Itoa(n)))
 }
 
 // A patron is a client that keeps its session, and comes back whenever its connection

@@ -108,3 +108,39 @@ func otherVersion(c *packets.ConnectPacket) bool {
 type strict struct{ r io.Reader }
 
 func (s strict) Read(p []byte) (int, error) { return io.ReadFull(s.r, p) }
+
+// What a broker sends.
+
+func connack(code byte, present bool) packets.ControlPacket {
+	p := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
+	p.ReturnCode, p.SessionPresent = code, present
+	return p
+}
+
+func publish(d delivery) packets.ControlPacket {
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload, p.MessageID = d.Topic, d.Payload, d.ID
+	p.Qos, p.Retain, p.Dup = d.QoS, d.Retain, d.Dup
+	return p
+}
+
+func puback(id uint16) packets.ControlPacket {
+	p := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+	p.MessageID = id
+	return p
+}
+
+// subscribeFailed stands in a SUBACK where the QoS granted would.
+const subscribeFailed = 0x80
+
+func suback(id uint16, codes ...byte) packets.ControlPacket {
+	p := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+	p.MessageID, p.ReturnCodes = id, codes
+	return p
+}
+
+func unsuback(id uint16) packets.ControlPacket {
+	p := packets.NewControlPacket(packets.Unsuback).(*packets.UnsubackPacket)
+	p.MessageID = id
+	return p
+}

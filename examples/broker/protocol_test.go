@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,16 +76,8 @@ func connect(id string) *packets.ConnectPacket {
 	return p
 }
 
-func connack(code byte, present bool) *packets.ConnackPacket {
-	p := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
-	p.ReturnCode, p.SessionPresent = code, present
-	return p
-}
-
-func publish(topic string, qos byte, id uint16, payload string) *packets.PublishPacket {
-	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.TopicName, p.Qos, p.MessageID, p.Payload = topic, qos, id, []byte(payload)
-	return p
+func publication(topic string, qos byte, id uint16, payload string) packets.ControlPacket {
+	return publish(delivery{message: message{Topic: topic, QoS: qos, Payload: []byte(payload)}, ID: id})
 }
 
 func subscribe(id uint16, filters map[string]byte) *packets.SubscribePacket {
@@ -93,18 +86,6 @@ func subscribe(id uint16, filters map[string]byte) *packets.SubscribePacket {
 	for filter, qos := range filters {
 		p.Topics, p.Qoss = append(p.Topics, filter), append(p.Qoss, qos)
 	}
-	return p
-}
-
-func suback(id uint16, codes ...byte) *packets.SubackPacket {
-	p := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
-	p.MessageID, p.ReturnCodes = id, codes
-	return p
-}
-
-func puback(id uint16) *packets.PubackPacket {
-	p := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
-	p.MessageID = id
 	return p
 }
 
@@ -135,10 +116,10 @@ func TestViolations(t *testing.T) {
 		send []packets.ControlPacket
 	}{
 		{"a second CONNECT", []packets.ControlPacket{connect("c")}},
-		{"a topic with a wildcard", []packets.ControlPacket{publish("a/#", 0, 0, "")}},
-		{"a message without a topic", []packets.ControlPacket{publish("", 0, 0, "")}},
-		{"QoS 2", []packets.ControlPacket{publish("a", 2, 1, "")}},
-		{"QoS 1 without a packet identifier", []packets.ControlPacket{publish("a", 1, 0, "")}},
+		{"a topic with a wildcard", []packets.ControlPacket{publication("a/#", 0, 0, "")}},
+		{"a message without a topic", []packets.ControlPacket{publication("", 0, 0, "")}},
+		{"QoS 2", []packets.ControlPacket{publication("a", 2, 1, "")}},
+		{"QoS 1 without a packet identifier", []packets.ControlPacket{publication("a", 1, 0, "")}},
 		{"a SUBSCRIBE to nothing", []packets.ControlPacket{subscribe(1, nil)}},
 		{"QoS 3", []packets.ControlPacket{subscribe(1, map[string]byte{"a": 3})}},
 		{"what only a broker sends", []packets.ControlPacket{connack(0, false)}},
@@ -175,9 +156,9 @@ func TestBadFilterFailsAlone(t *testing.T) {
 	p.Topics, p.Qoss = append(p.Topics, "a/#", "b"), append(p.Qoss, 0, 2)
 	w.send(p)
 	w.want(suback(7, 0x80, 0, 1), "one code for each filter; QoS 2 is granted as QoS 1")
-	w.send(publish("b", 1, 9, "x"))
+	w.send(publication("b", 1, 9, "x"))
 	w.want(puback(9), "the message is taken care of")
-	w.want(publish("b", 1, 1, "x"), "the good filters are subscribed")
+	w.want(publication("b", 1, 1, "x"), "the good filters are subscribed")
 }
 
 func TestKeepAlive(t *testing.T) {
@@ -205,4 +186,34 @@ func TestPing(t *testing.T) {
 	w.want(connack(packets.Accepted, false), "a good CONNECT")
 	w.send(packets.NewControlPacket(packets.Pingreq))
 	w.want(packets.NewControlPacket(packets.Pingresp), "that is what a ping is for")
+}
+
+// A client that does not read what it subscribed to is shut out, in time to keep what
+// waits for it small; the others notice nothing.
+func TestSlowClient(t *testing.T) {
+	addr := startBroker(t)
+	slow, quick := openWire(t, addr), openWire(t, addr)
+	slow.send(connect("slow"))
+	slow.want(connack(packets.Accepted, false), "a good CONNECT")
+	slow.send(subscribe(1, map[string]byte{"flood": 0}))
+	slow.want(suback(1, 0), "a good SUBSCRIBE")
+
+	quick.send(connect("quick"))
+	quick.want(connack(packets.Accepted, false), "a good CONNECT")
+	const sent = 3 * maxBehind // far more than sockets and mailbox hold
+	payload := strings.Repeat("x", 16<<10)
+	for range sent {
+		quick.send(publication("flood", 0, 0, payload))
+	}
+	quick.send(publication("end", 1, 1, ""))
+	quick.want(puback(1), "the broker goes on")
+
+	received := 0
+	for slow.in.Scan() {
+		received++
+	}
+	if received >= sent {
+		t.Errorf("the slow client got all %d messages: who kept them?", received)
+	}
+	slow.wantClosed("it did not keep up")
 }

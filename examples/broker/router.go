@@ -79,7 +79,7 @@ type Subscribe struct {
 
 func (m Subscribe) Handle(ctx context.Context, r *router) (struct{}, error) {
 	// The session learns of it first: should we crash now, our successor will ask it.
-	if err := server.Cast(ctx, m.Session, Remember{m.Filter, m.QoS}); err != nil {
+	if err := server.Cast(ctx, m.Session, Subscribed{m.Filter, m.QoS}); err != nil {
 		return struct{}{}, err
 	}
 	if err := r.add(ctx, m.Session, m.Filter, m.QoS); err != nil {
@@ -105,7 +105,7 @@ type Unsubscribe struct {
 func (m Unsubscribe) Handle(ctx context.Context, r *router) (struct{}, error) {
 	r.index.remove(m.Filter, m.Session)
 	delete(r.filters[m.Session], m.Filter)
-	return struct{}{}, server.Cast(ctx, m.Session, Drop{m.Filter})
+	return struct{}{}, server.Cast(ctx, m.Session, Unsubscribed{m.Filter})
 }
 
 // Forget ends all subscriptions of a session: it has ended, or begins anew.

@@ -21,7 +21,8 @@ type session struct {
 	will    *message         // to publish if conn ends without a DISCONNECT
 	filters map[string]byte  // subscribed, with their QoS
 	out     outbox
-	dropped int // since the client was last here
+	slow    bool // conn does not keep up, and has been told to end
+	missed  int  // messages that out had no room for, since conn came or went
 }
 
 // Attach gives a session the connection of its client, in place of the one it has.
@@ -44,11 +45,15 @@ func (m Attach) Handle(ctx context.Context, s *session) (present bool, err error
 			return false, err
 		}
 	}
-	s.conn, s.kept, s.will, s.dropped = m.Conn, !m.Clean, m.Will, 0
+	s.conn, s.kept, s.will = m.Conn, !m.Clean, m.Will
+	s.slow, s.missed = false, 0
 	if _, err := server.Monitor(ctx, m.Conn, func(process.Down) Away { return Away{m.Conn} }); err != nil {
 		return false, err
 	}
-	return present, s.send(ctx, append(s.out.resend(), s.out.next()...))
+	if err := s.send(ctx, s.out.resend()...); err != nil {
+		return false, err
+	}
+	return present, s.send(ctx, s.out.next()...)
 }
 
 // reset forgets what the client subscribed to and what was kept for it.
@@ -83,7 +88,7 @@ func (m Away) Handle(ctx context.Context, s *session) error {
 	if m.Conn != s.conn {
 		return nil // it had been taken over
 	}
-	s.conn = server.Ref[conn]{}
+	s.conn, s.missed = server.Ref[conn]{}, 0
 	if err := s.publishWill(ctx); err != nil {
 		return err
 	}
@@ -106,59 +111,80 @@ func (s *session) publishWill(ctx context.Context) error {
 type Deliver struct{ message }
 
 func (m Deliver) Handle(ctx context.Context, s *session) error {
-	away := s.conn == (server.Ref[conn]{})
-	switch {
-	case m.QoS > 0 && !s.out.push(m.message):
-		s.drop(ctx, m.message)
-	case away: // it will be sent when the client is back, if it was promised
-	case m.QoS > 0:
-		return s.send(ctx, s.out.next())
-	default:
-		return s.send(ctx, []delivery{{message: m.message}})
+	if m.QoS == 0 {
+		return s.send(ctx, delivery{message: m.message}) // to who is here
 	}
-	return nil
+	if !s.out.push(m.message) {
+		s.miss(ctx, m.message)
+	}
+	return s.sendNext(ctx)
 }
 
-// drop says so, once for each stay or absence of the client.
-func (s *session) drop(ctx context.Context, m message) {
-	if s.dropped++; s.dropped == 1 {
+// miss says, once for each stay or absence, that the client misses messages.
+func (s *session) miss(ctx context.Context, m message) {
+	if s.missed++; s.missed == 1 {
 		process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn,
-			Text: fmt.Sprintf("%d messages wait for the client: it gets no more for now, the first it misses is on %s", maxQueued, m.Topic)})
+			Text: fmt.Sprintf("%d messages wait for the client, no more are kept; the first that it misses is on %s", maxQueued, m.Topic)})
 	}
 }
 
 // Acknowledged says that the client has a delivery.
-type Acknowledged struct{ ID uint16 }
-
-func (m Acknowledged) Handle(ctx context.Context, s *session) error {
-	s.out.acknowledge(m.ID)
-	return s.send(ctx, s.out.next())
+type Acknowledged struct {
+	Conn server.Ref[conn]
+	ID   uint16
 }
 
-func (s *session) send(ctx context.Context, deliveries []delivery) error {
+func (m Acknowledged) Handle(ctx context.Context, s *session) error {
+	if m.Conn != s.conn {
+		return nil // what it speaks of was sent again by the next one, or is forgotten
+	}
+	s.out.acknowledge(m.ID)
+	return s.sendNext(ctx)
+}
+
+func (s *session) sendNext(ctx context.Context) error {
+	if s.away() {
+		return nil
+	}
+	return s.send(ctx, s.out.next()...)
+}
+
+func (s *session) away() bool { return s.slow || s.conn == (server.Ref[conn]{}) }
+
+// send passes deliveries on to the connection, if there is one. A client that does
+// not keep up is shut out, or all that waits for it would fill the memory.
+func (s *session) send(ctx context.Context, deliveries ...delivery) error {
 	for _, d := range deliveries {
-		if err := server.Cast(ctx, s.conn, Send{d}); err != nil {
+		if s.away() {
+			return nil
+		}
+		err := server.Cast(ctx, s.conn, Send{d})
+		if errors.Is(err, process.ErrMailboxFull) {
+			s.slow = true
+			err = process.SendExit(ctx, s.conn, process.Shutdown(errTooSlow))
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Remember notes a subscription, for the routers to come.
-type Remember struct {
+// Subscribed is told by the router, for the routers to come.
+type Subscribed struct {
 	Filter string
 	QoS    byte
 }
 
-func (m Remember) Handle(_ context.Context, s *session) error {
+func (m Subscribed) Handle(_ context.Context, s *session) error {
 	s.filters[m.Filter] = m.QoS
 	return nil
 }
 
-// Drop is the opposite of Remember.
-type Drop struct{ Filter string }
+// Unsubscribed is the opposite of Subscribed.
+type Unsubscribed struct{ Filter string }
 
-func (m Drop) Handle(_ context.Context, s *session) error {
+func (m Unsubscribed) Handle(_ context.Context, s *session) error {
 	delete(s.filters, m.Filter)
 	return nil
 }

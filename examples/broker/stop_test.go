@@ -173,7 +173,7 @@ func putLoad(t *testing.T, addr string) (wait func()) {
 // chatter publishes, and acknowledges what others publish, until the connection is
 // lost. It calls done for each message that the broker has acknowledged.
 func (w *wire) chatter(topic string, done func()) {
-	write := publish(topic, 1, 1, "x").Write
+	write := publication(topic, 1, 1, "x").Write
 	for write(w.conn) == nil && w.in.Scan() {
 		packet, err := packets.ReadPacket(bytes.NewReader(w.in.Bytes()))
 		if err != nil {
@@ -183,7 +183,7 @@ func (w *wire) chatter(topic string, done func()) {
 		switch p := packet.(type) {
 		case *packets.PubackPacket:
 			done()
-			write = publish(topic, 1, 1, "x").Write
+			write = publication(topic, 1, 1, "x").Write
 		case *packets.PublishPacket:
 			write = puback(p.MessageID).Write
 		}
