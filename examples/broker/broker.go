@@ -42,10 +42,9 @@ func newBroker(o options) *application.App {
 		Start:       supervisor.StartFunc(tree()),
 		StartPhases: []application.Phase{{Name: "listen", Run: o.listen}},
 	}
-	switch o.drain {
-	case "stop":
+	if o.drain == "stop" {
 		app.Stop = leave
-	default:
+	} else {
 		app.PrepStop = leave
 	}
 	return app

@@ -78,7 +78,7 @@ func (c *conn) onConnect(ctx context.Context, p *packets.ConnectPacket) error {
 	if c.client = p.ClientIdentifier; c.client == "" {
 		c.client = rand.Text()
 	}
-	session, present, err := openSession(ctx, c.client, Attach{c.self, p.CleanSession, willOf(p)})
+	session, present, err := openSession(ctx, c.client, Attach{Conn: c.self, Clean: p.CleanSession, Will: willOf(p)})
 	if err != nil {
 		return err
 	}

@@ -16,13 +16,15 @@
 // subscribed; these send it to their conns. What a session must not forget, it keeps
 // until its client has acknowledged it.
 //
-// What a crash costs:
+// All is in memory, each thing with one process. So what a crash costs is this:
 //
 //   - a conn: its client's connection. The session publishes the will.
 //   - a session: what it had for its client, and the client's connection. The client
 //     comes back to a new session, and is told that it is new.
-//   - the router: nothing that was acknowledged. The next one asks the sessions.
+//   - the router: nothing that was acknowledged, and the connections of those who ask
+//     for it at that moment. The next one asks the sessions what they subscribed to.
 //   - retained: the retained messages. The router is started anew with it.
+//   - a listener: its connections. It is back on its port at once.
 //
 // With -drain=stop the broker closes its listener after its own processes have ended,
 // a mistake made by many: see newBroker.

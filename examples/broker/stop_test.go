@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,6 +51,9 @@ func TestStopUnderLoadTooLate(t *testing.T) {
 	for round := range stopRounds {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			s := stopUnderLoad(t, "stop")
+			if len(s.reports) == 0 {
+				t.Fatal("nothing was reported")
+			}
 			if first := s.reports[0]; first.What != "order hazard" || !strings.Contains(first.line, cure) {
 				t.Errorf("first report: %s\nwant the warning, with the cure", first.line)
 			}
@@ -134,9 +136,8 @@ func stopUnderLoad(t *testing.T, drain string) (s stopped) {
 	s.err = cmd.Wait()
 	for line := range strings.Lines(stderr.String()) {
 		r := report{line: line}
-		if err := json.Unmarshal([]byte(line), &r); err != nil && !errors.As(s.err, new(*exec.ExitError)) {
-			t.Errorf("%v: %s", err, line)
-		}
+		// What is no report has no level, and is judged by that.
+		_ = json.Unmarshal([]byte(line), &r)
 		s.reports = append(s.reports, r)
 	}
 	return s
