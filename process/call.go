@@ -51,6 +51,10 @@ func (c *Call) Reply(set func(), err error) bool {
 	if n := c.to.node; n.wants(Replied) {
 		c.to.emit(Event{Kind: Replied, Peer: PID{c.from}, Reason: err})
 	}
+	if p := c.w.pending; p != nil {
+		p.settle()
+		return true
+	}
 	c.w.wake()
 	return true
 }
@@ -271,6 +275,16 @@ func (c *timeoutCtx) Value(key any) any {
 		return c.d
 	}
 	return c.Context.Value(key)
+}
+
+// CallTimeout is how long a call with ctx waits before it ends with
+// [ErrTimeout]; 0: there is no such limit, or ctx has a deadline instead.
+func CallTimeout(ctx context.Context) time.Duration {
+	p, err := actor(ctx)
+	if err != nil {
+		return 0
+	}
+	return callTimeout(ctx, p.node)
 }
 
 // callTimeout is how long a call with ctx waits; 0: no limit of ours.

@@ -103,7 +103,7 @@ func (p *proc) doomLocked(reason error) (after func()) {
 	p.doomed, p.reason = true, reason
 	p.heed(attDoomed, true)
 	p.fenced.Store(true)
-	p.callers.resolve(died, true)
+	unsettled := p.callers.resolve(died, true)
 	p.waits.resolve(cancelled, true)
 	if p.x != nil && p.x.hard != nil {
 		close(p.x.hard)
@@ -113,7 +113,7 @@ func (p *proc) doomLocked(reason error) (after func()) {
 		p.ext().graceTime = time.AfterFunc(p.grace, p.abandon)
 	}
 	resume := p.rouse()
-	return func() { cancel(); resume.now() }
+	return func() { cancel(); resume.now(); settle(unsettled) }
 }
 
 // abandon gives up on the goroutine of a doomed process that has not come back
@@ -135,8 +135,9 @@ func (p *proc) abandon() {
 }
 
 // bury makes the end of p known, in this order: its name is free; its keepers
-// have forgotten it; the probe is told; whoever asks finds it dead; those linked to it, those who watch it and
-// the one who started it are told. Nothing of p arrives anywhere after that.
+// have forgotten it; the probe is told; whoever asks finds it dead; those linked
+// to it, those who watch it and the one who started it are told. Nothing of p
+// arrives anywhere after that.
 func (p *proc) bury(abandoned bool) {
 	p.fenced.Store(true)
 	p.mu.Lock()
@@ -164,6 +165,7 @@ func (p *proc) bury(abandoned bool) {
 	}
 	r := p.lay(abandoned)
 	r.cancel()
+	settle(r.unsettled)
 	for _, q := range r.links {
 		// A link signals an end; it cannot fail.
 		_ = q.exitSignal(p, reason, true)
@@ -184,6 +186,7 @@ type remains struct {
 	cancel            func()
 	links             []*proc
 	watched, watching []*monitor
+	unsettled         []*Pending
 	starter           *waiter
 	use               uint64
 }
@@ -194,7 +197,7 @@ func (p *proc) lay(abandoned bool) (r remains) {
 	defer p.mu.Unlock()
 	p.state = dead
 	r = remains{cancel: p.cancelWith(p.reason), links: p.links.All(), watched: p.watched.All()}
-	p.callers.resolve(died, true)
+	r.unsettled = p.callers.resolve(died, true)
 	p.waits.resolve(cancelled, true)
 	p.callers, p.waits = waiters{}, waiters{}
 	p.links, p.watched = struct0(p.links), struct0(p.watched)
@@ -246,10 +249,22 @@ func Kill(ctx context.Context, to Target) error {
 	if err != nil {
 		return err
 	}
+	return p.doomBy(self)
+}
+
+// doomBy is doom by a process that must still be allowed to.
+func (p *proc) doomBy(self *proc) error {
+	p.mu.Lock()
 	if self.fenced.Load() {
+		p.mu.Unlock()
 		return self.refusal()
 	}
-	p.doom(ErrKilled)
+	after := func() {}
+	if !p.doomed && !p.burying && !p.isRoot() {
+		after = p.doomLocked(ErrKilled)
+	}
+	p.mu.Unlock()
+	after()
 	return nil
 }
 

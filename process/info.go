@@ -1,6 +1,11 @@
 package process
 
-import "time"
+import (
+	"fmt"
+	"reflect"
+	"runtime"
+	"time"
+)
 
 // Info is what can be seen of a process from outside (OTP: process_info). It is
 // for people and tools: by the time it is read it may have changed.
@@ -9,10 +14,15 @@ type Info struct {
 	Name        string
 	Path        string
 	Kind        string
+	Runs        string // its function, or the type of its state (OTP: initial call)
 	Status      string // idle, running, waiting, suspended, exiting, dead, abandoned
 	Mailbox     int    // what waits in it, signals included
+	Taken       uint64 // what it has ever taken out of it
 	TrapExit    bool
+	Sensitive   bool   // see SetSensitive
+	Notes       []Note // see Annotate
 	Parent      PID
+	Ancestors   []PID // its parent first
 	Spawner     string
 	Group       *Group
 	Links       []PID
@@ -28,6 +38,7 @@ func (pid PID) Info() Info {
 		return Info{Status: "dead"}
 	}
 	i := Info{PID: pid, Path: p.path(), Kind: p.kind, Parent: pid.Parent(), Spawner: pid.Spawner(), Group: p.group,
+		Ancestors: p.ancestors(), Taken: p.taken.Load(), Sensitive: p.sensitive.Load(),
 		Age: p.node.since() - p.born}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,7 +46,8 @@ func (pid PID) Info() Info {
 	if p.state == dead {
 		return i
 	}
-	i.Mailbox = int(p.pushed - p.taken.Load())
+	i.Runs, i.Notes = runs(p.b), p.notes()
+	i.Mailbox = int(p.pushed - i.Taken)
 	for _, q := range p.links.All() {
 		if !q.isRoot() {
 			i.Links = append(i.Links, PID{q})
@@ -52,6 +64,41 @@ func (pid PID) Info() Info {
 		}
 	}
 	return i
+}
+
+// ancestors are the processes above p in its tree.
+func (p *proc) ancestors() (out []PID) {
+	for up := p.parent; up != nil && !up.isRoot(); up = up.parent {
+		out = append(out, PID{up})
+	}
+	return out
+}
+
+// notes are those that may be shown. p.mu is held.
+func (p *proc) notes() []Note {
+	if p.x == nil || p.sensitive.Load() {
+		return nil
+	}
+	return p.x.notes
+}
+
+// runs names what a behaviour was made to run.
+func runs(b Behaviour) string {
+	switch b := b.(type) {
+	case nil:
+		return ""
+	case function:
+		return functionName(b.fn)
+	case interface{ runs() string }:
+		return b.runs()
+	case interface{ Runs() string }:
+		return b.Runs()
+	}
+	return fmt.Sprintf("%T", b)
+}
+
+func functionName(f any) string {
+	return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
 }
 
 // status says what the process is doing. p.mu is held.

@@ -60,21 +60,30 @@ func Unlink(ctx context.Context, to Target) error {
 	if err != nil {
 		return err
 	}
-	unlink(self, p)
+	if !unlink(self, p, func() bool { return !self.fenced.Load() }) {
+		return self.refusal() // its end must still reach those it is linked to
+	}
 	return nil
 }
 
-func unlink(a, b *proc) {
+// unlink takes the link between two away, if allowed says so under their locks.
+func unlink(a, b *proc, allowed func() bool) bool {
 	if a.id > b.id {
 		a, b = b, a
 	}
 	if a == b {
-		return
+		return true
 	}
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !allowed() {
+		return false
+	}
 	a.links.Delete(b)
 	b.links.Delete(a)
-	b.mu.Unlock()
-	a.mu.Unlock()
+	return true
 }
+
+func always() bool { return true }

@@ -63,6 +63,15 @@ func Monitor(ctx context.Context, to Target, tag any) (MonitorRef, error) {
 	return MonitorRef{m}, nil
 }
 
+// newMonitor is a monitor of p's on a process that is about to be made.
+func (p *proc) newMonitor(tag any) *monitor {
+	m := &monitor{by: p, tag: tag}
+	p.mu.Lock()
+	p.ext().monitors.Add(m)
+	p.mu.Unlock()
+	return m
+}
+
 // watch enters m unless p is dead. It may still watch the dying.
 func (p *proc) watch(m *monitor) bool {
 	p.mu.Lock()

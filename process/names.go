@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -82,15 +84,25 @@ func (t *names) forget(g *Group) {
 	}
 }
 
+// Names returns the registered names in order.
+func (n *Node) Names() []string {
+	n.names.mu.RLock()
+	defer n.names.mu.RUnlock()
+	return slices.Sorted(maps.Keys(n.names.byID))
+}
+
 // Register gives a name to a living process that has none. The name is free
 // again as soon as the process ends, before anybody learns of that.
 func Register(ctx context.Context, name string, to Target) error {
-	_, p, err := pair(ctx, to)
+	self, p, err := pair(ctx, to)
 	if err != nil {
 		return fmt.Errorf("process: register %q: %w", name, err)
 	}
 	if name == "" {
 		return fmt.Errorf("process: register %v: the name is empty", PID{p})
+	}
+	if self.fenced.Load() {
+		return fmt.Errorf("process: register %q: %w", name, self.refusal())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,10 +121,14 @@ func Register(ctx context.Context, name string, to Target) error {
 
 // Unregister takes a name away.
 func Unregister(ctx context.Context, name string) error {
-	n, err := NodeOf(ctx)
+	self, err := actor(ctx)
 	if err != nil {
 		return err
 	}
+	if self.fenced.Load() {
+		return self.refusal()
+	}
+	n := self.node
 	p := n.names.find(name)
 	if p == nil {
 		return n.names.missing(name)

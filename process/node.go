@@ -84,6 +84,16 @@ func (n *Node) Abandoned() []PID {
 	return n.list(func(p *proc) bool { return p.state == dead && p.x != nil && p.x.abandoned })
 }
 
+// Process returns the process with that number, for tools that know no more of
+// it; false if there is none, or only its goroutine is left.
+func (n *Node) Process(id uint64) (PID, bool) {
+	p := n.table.find(id)
+	if p == nil || p.ending() {
+		return PID{}, false
+	}
+	return PID{p}, true
+}
+
 func (n *Node) list(want func(*proc) bool) []PID {
 	var out []PID
 	for _, p := range n.table.all() {

@@ -115,6 +115,9 @@ func (p *proc) emit(e Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
+	if e.Msg != nil {
+		e.conceal()
+	}
 	(*p.node.probe.Load()).Event(e)
 }
 
@@ -153,6 +156,9 @@ func (t textProbe) Event(e Event) {
 	}
 	if e.Reason != nil {
 		line += ": " + render.Error(e.Reason)
+	}
+	if e.Msg != nil {
+		line += " (message: " + Format(e.Msg) + ")"
 	}
 	if c, ok := e.Detail.(*CrashReport); ok && c.Panic != nil {
 		line += "\n" + c.Panic.StackText()

@@ -48,7 +48,8 @@ type proc struct {
 	// taken counts what has been taken out of the mailbox; the process writes.
 	taken atomic.Uint64
 
-	mu sync.Mutex
+	mu        sync.Mutex
+	sensitive atomic.Bool // see SetSensitive
 	// Guarded by mu.
 	state    state
 	trap     bool
@@ -89,6 +90,7 @@ type extension struct {
 	monitors  ordered.Set[*monitor] // monitors that this process holds
 	keepers   ordered.Set[Keeper]   // told of its end before anybody else
 	called    []*Group
+	notes     []Note
 	graceTime *time.Timer
 	abandoned bool
 	cause     error // of the cancelled ctx

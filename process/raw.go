@@ -78,10 +78,7 @@ func SpawnMonitor[M any](ctx context.Context, raw Raw[M], tag any) (Ref[M], Moni
 	if err != nil {
 		return Ref[M]{}, MonitorRef{}, err
 	}
-	m := &monitor{by: self, tag: tag}
-	self.mu.Lock()
-	self.ext().monitors.Add(m)
-	self.mu.Unlock()
+	m := self.newMonitor(tag)
 	ref, err := spawnRaw(ctx, raw, m)
 	if err != nil {
 		m.drop()
@@ -127,6 +124,8 @@ type rawBehaviour[M any] struct {
 	noCallbacks
 	Raw[M]
 }
+
+func (b *rawBehaviour[M]) runs() string { return functionName(b.Run) }
 
 func (*rawBehaviour[M]) TypedRef(pid PID) any { return Ref[M]{pid} }
 

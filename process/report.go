@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/coppice-go/coppice/internal/render"
@@ -14,16 +15,30 @@ type CrashReport struct {
 	Path      string
 	Name      string
 	Kind      string
+	Runs      string // see Info
 	Spawner   string // file:line
 	Ancestors []PID  // its parent first
 	Reason    error
 	Panic     *PanicError // nil unless it panicked
 	Message   string      // what was being handled, shortened; "" if nothing was
+	Client    PID         // whose request that was; zero: nobody's
 	State     string      // what Inspect shows, shortened; "" if it shows nothing
+	Notes     []Note      // see Annotate
 	Mailbox   int         // what was still waiting
+	Waiting   []string    // the oldest of that, shortened
+	TrapExit  bool
 	Links     []PID
-	Age       time.Duration
+	// Neighbours are those who are about to die with it: who is linked to it,
+	// or to one of them, and does not trap exits; the nearest, 15 at most.
+	Neighbours []Info
+	Age        time.Duration
 }
+
+// What a crash report shows at most.
+const (
+	maxNeighbours = 15 // as OTP does
+	maxWaiting    = 5
+)
 
 // Each makes a CrashReport a [Detail].
 func (r *CrashReport) Each(f func(string, any)) {
@@ -37,14 +52,34 @@ func (r *CrashReport) Each(f func(string, any)) {
 	if r.Message != "" {
 		f("message", r.Message)
 	}
+	if !r.Client.IsZero() {
+		f("client", r.Client.String())
+	}
 	if r.State != "" {
 		f("state", r.State)
 	}
+	for _, n := range r.Notes {
+		f("note_"+n.Key, n.Value)
+	}
 	f("mailbox", r.Mailbox)
+	if len(r.Waiting) > 0 {
+		f("waiting", r.Waiting)
+	}
+	if len(r.Neighbours) > 0 {
+		f("neighbours", r.neighbours())
+	}
 	f("age", r.Age)
 	if r.Panic != nil {
 		f("stack", r.Panic)
 	}
+}
+
+// neighbours shows them one a line.
+func (r *CrashReport) neighbours() (out []string) {
+	for _, n := range r.Neighbours {
+		out = append(out, fmt.Sprintf("%v %s, %s, %d waiting", n.PID, n.Runs, n.Status, n.Mailbox))
+	}
+	return out
 }
 
 // An Inspector is a behaviour that shows its state in crash reports.
@@ -56,27 +91,85 @@ func (p *proc) reportCrash() {
 	if !p.node.wants(Crashed) {
 		return
 	}
-	r := &CrashReport{PID: PID{p}, Path: p.path(), Name: PID{p}.Name(), Kind: p.kind, Spawner: PID{p}.Spawner(),
-		Reason: p.outcome, Age: (p.node.since() - p.born).Round(time.Millisecond)}
-	for up := p.parent; up != nil && !up.isRoot(); up = up.parent {
-		r.Ancestors = append(r.Ancestors, PID{up})
-	}
+	r := &CrashReport{PID: PID{p}, Path: p.path(), Name: PID{p}.Name(), Kind: p.kind, Runs: runs(p.b),
+		Spawner: PID{p}.Spawner(), Ancestors: p.ancestors(), Reason: p.outcome, Neighbours: p.neighbours(),
+		Age: (p.node.since() - p.born).Round(time.Millisecond)}
 	r.Panic, _ = errors.AsType[*PanicError](p.outcome)
-	if p.inHand != nil {
-		r.Message = Format(p.inHand)
-	}
-	if i, ok := p.b.(Inspector); ok && p.inited {
-		r.State = inspect(i)
-	}
 	p.mu.Lock()
-	r.Mailbox = int(p.pushed - p.taken.Load())
+	r.Mailbox, r.TrapExit, r.Notes = int(p.pushed-p.taken.Load()), p.trap, p.notes()
 	for _, q := range p.links.All() {
 		if !q.isRoot() {
 			r.Links = append(r.Links, PID{q})
 		}
 	}
 	p.mu.Unlock()
+	r.show(p)
 	p.emit(Event{Kind: Crashed, Level: LevelError, Text: "process crashed", Reason: p.outcome, Msg: p.inHand, Detail: r})
+}
+
+// show fills in what is formatted: message, mailbox and state.
+func (r *CrashReport) show(p *proc) {
+	if q, ok := p.inHand.(Requester); ok {
+		r.Client = q.header().From()
+	}
+	if p.sensitive.Load() {
+		r.Message, r.State = hiddenText, hiddenText
+		return
+	}
+	if p.inHand != nil {
+		r.Message = Format(p.inHand)
+	}
+	r.Waiting = p.waiting()
+	if i, ok := p.b.(Inspector); ok && p.inited {
+		r.State = inspect(i)
+	}
+}
+
+// waiting shows the oldest messages that nobody will handle any more. It takes
+// them out: the mailbox is about to be dropped anyway, and who waits for an
+// answer is told of the death itself.
+func (p *proc) waiting() (out []string) {
+	for len(out) < maxWaiting {
+		e, ok := p.batch.Next(&p.node.chunks)
+		if !ok {
+			p.mu.Lock()
+			n := p.queue.Len()
+			p.queue.Take(&p.batch)
+			p.mu.Unlock()
+			if n == 0 {
+				break
+			}
+			continue
+		}
+		if e.kind == envMessage || e.kind == envCall {
+			out = append(out, Format(e.msg))
+		}
+	}
+	return out
+}
+
+// neighbours walks the links, breadth first.
+func (p *proc) neighbours() (out []Info) {
+	seen := map[*proc]bool{p: true}
+	for next := p.linked(); len(next) > 0 && len(out) < maxNeighbours; next = next[1:] {
+		q := next[0]
+		if seen[q] || q.isRoot() {
+			continue
+		}
+		seen[q] = true
+		if i := (PID{q}).Info(); !i.TrapExit && i.Status != "dead" {
+			i.Notes = nil
+			out = append(out, i)
+			next = append(next, q.linked()...)
+		}
+	}
+	return out
+}
+
+func (p *proc) linked() []*proc {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.links.All()
 }
 
 func inspect(i Inspector) (s string) {

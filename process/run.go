@@ -204,7 +204,7 @@ func (p *proc) failStart() {
 	}
 	p.mu.Unlock()
 	if p.parent != nil {
-		unlink(p, p.parent) // the starter gets the error, not an exit signal as well
+		unlink(p, p.parent, always) // the starter gets the error, not an exit signal as well
 	}
 }
 

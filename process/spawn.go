@@ -38,11 +38,34 @@ func (s *Spec) validate() error {
 // and its name is free again. Making, linking and naming are one step that
 // nobody can come between.
 func Start(ctx context.Context, spec Spec) (PID, error) {
-	if err := spec.validate(); err != nil {
-		return PID{}, err
-	}
 	if spec.Caller == 0 {
 		spec.Caller = callerPC(1)
+	}
+	return startWatched(ctx, spec, nil)
+}
+
+// StartMonitor is Start and [Monitor] in one step, so that the Down has the
+// true reason however early it comes. A failed start gives its error only.
+func StartMonitor(ctx context.Context, spec Spec, tag any) (PID, MonitorRef, error) {
+	if spec.Caller == 0 {
+		spec.Caller = callerPC(1)
+	}
+	self, err := actor(ctx)
+	if err != nil {
+		return PID{}, MonitorRef{}, err
+	}
+	m := self.newMonitor(tag)
+	pid, err := startWatched(ctx, spec, m)
+	if err != nil {
+		m.drop()
+		return pid, MonitorRef{}, err
+	}
+	return pid, MonitorRef{m}, nil
+}
+
+func startWatched(ctx context.Context, spec Spec, m *monitor) (PID, error) {
+	if err := spec.validate(); err != nil {
+		return PID{}, err
 	}
 	starter, err := actor(ctx)
 	if err != nil {
@@ -50,7 +73,7 @@ func Start(ctx context.Context, spec Spec) (PID, error) {
 	}
 	w := starter.node.waiters.get()
 	defer starter.node.waiters.put(w)
-	p, err := starter.spawn(ctx, &spec, w, nil)
+	p, err := starter.spawn(ctx, &spec, w, m)
 	if err != nil {
 		return PID{}, err
 	}
@@ -73,7 +96,7 @@ func (p *proc) awaitInit(starter *proc, w *waiter, timeout time.Duration) error 
 		}
 		return p.x.startErr
 	case timedOut:
-		unlink(starter, p)
+		unlink(starter, p, always)
 		p.doom(ErrKilled)
 		p.awaitDeath()
 		return fmt.Errorf("process: Init of %v did not return within %v: %w", PID{p}, timeout, ErrTimeout)

@@ -12,7 +12,16 @@ type shard struct {
 	_     [64]byte // keeps the locks on lines of their own
 }
 
-func (t *table) of(p *proc) *shard { return &t[p.id%uint64(len(t))] }
+func (t *table) at(id uint64) *shard { return &t[id%uint64(len(t))] }
+
+func (t *table) of(p *proc) *shard { return t.at(p.id) }
+
+func (t *table) find(id uint64) *proc {
+	s := t.at(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.procs[id]
+}
 
 func (t *table) add(p *proc) {
 	s := t.of(p)

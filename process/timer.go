@@ -21,7 +21,8 @@ const (
 	timerStopped
 )
 
-// After sends msg to the calling process when d has passed. nil is returned if
+// After sends msg to the calling process when d has passed; 0: when what is in
+// its mailbox has been taken. nil is returned if
 // ctx belongs to no process.
 func After(ctx context.Context, d time.Duration, msg any) *Timer {
 	p, err := actor(ctx)
@@ -29,6 +30,10 @@ func After(ctx context.Context, d time.Duration, msg any) *Timer {
 		return nil
 	}
 	t := &Timer{p: p, msg: msg}
+	if d <= 0 { // right behind what is in the mailbox, not some time later
+		t.fire()
+		return t
+	}
 	t.t = time.AfterFunc(d, t.fire)
 	return t
 }
@@ -46,7 +51,9 @@ func (t *Timer) Stop() bool {
 	if t == nil {
 		return false
 	}
-	t.t.Stop()
+	if t.t != nil {
+		t.t.Stop()
+	}
 	return t.state.CompareAndSwap(timerSet, timerStopped) || t.state.CompareAndSwap(timerFired, timerStopped)
 }
 

@@ -20,8 +20,11 @@ type waiter struct {
 	state atomic.Uint64 // number of the use << 3 | outcome
 	due   atomic.Int64  // nanoseconds since the node's start
 	ch    chan struct{}
-	hard  bool   // only a fatal signal cancels it, not a shutdown
-	at    [2]int // position in the lists of either side, guarded by theirs
+	hard  bool // only a fatal signal cancels it, not a shutdown
+	// pending is set for the one waiter that belongs to a Pending: nobody
+	// waits in it, the one who decides its outcome settles it instead.
+	pending *Pending
+	at      [2]int // position in the lists of either side, guarded by theirs
 
 	received bool // the token of this use has been taken out of ch; the owner's
 }
@@ -71,7 +74,11 @@ func (w *waiter) end() {
 	}
 }
 
-func (w *waiter) wake() { w.ch <- struct{}{} }
+func (w *waiter) wake() {
+	if w.pending == nil {
+		w.ch <- struct{}{}
+	}
+}
 
 // resolve is claim and wake. The caller holds a lock that keeps this use going
 // (that of a list that w is in), or is its owner.
@@ -110,12 +117,20 @@ func (l *waiters) remove(w *waiter, side int) {
 	l.list = l.list[:last]
 }
 
-// resolve gives all of them that outcome; soft ones only, unless hard.
-func (l *waiters) resolve(o outcome, hard bool) {
+// resolve gives all of them that outcome; soft ones only, unless hard. What it
+// returns is to be settled once the lock is let go.
+func (l *waiters) resolve(o outcome, hard bool) (unsettled []*Pending) {
 	for _, w := range l.list {
-		if hard || !w.hard {
-			w.resolve(o)
+		if (hard || !w.hard) && w.resolve(o) && w.pending != nil {
+			unsettled = append(unsettled, w.pending)
 		}
+	}
+	return unsettled
+}
+
+func settle(all []*Pending) {
+	for _, p := range all {
+		p.settle()
 	}
 }
 
