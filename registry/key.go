@@ -27,20 +27,7 @@ func (k Key[R]) Ref(ctx context.Context) (R, error) {
 	if err != nil {
 		return none, err
 	}
-	if r, ok := any(pid).(R); ok {
-		return r, nil
-	}
-	switch b := pid.Behaviour().(type) {
-	case process.Typed:
-		ref := b.TypedRef(pid)
-		if r, ok := ref.(R); ok {
-			return r, nil
-		}
-		return none, fmt.Errorf("registry: %q is %v, a %T; the key is for a %T", k.name, pid, ref, none)
-	case nil: // it ended this moment
-		return none, &process.ExitError{PID: pid, Name: k.name, Reason: process.ErrNoProc}
-	}
-	return none, fmt.Errorf("registry: %q is %v, which has no typed reference; the key is for a %T", k.name, pid, none)
+	return typed[R](pid, k.name)
 }
 
 // Resolve makes a Key a [process.Target].
