@@ -96,7 +96,7 @@ func (c *conn) onConnect(ctx context.Context, p *packets.ConnectPacket) error {
 func checkConnect(p *packets.ConnectPacket) (code byte, err error) {
 	switch {
 	case otherVersion(p):
-		return packets.ErrRefusedBadProtocolVersion, fmt.Errorf("protocol level is %d, want 4 (MQTT 3.1.1)", p.ProtocolVersion)
+		return packets.ErrRefusedBadProtocolVersion, fmt.Errorf("the version of MQTT is %d, want 4 (MQTT 3.1.1)", p.ProtocolVersion)
 	case p.ProtocolName != "MQTT":
 		return packets.Accepted, fmt.Errorf("protocol is %q, want MQTT", p.ProtocolName)
 	case p.ClientIdentifier == "":

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -50,4 +53,21 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// A broker that cannot have its port says so, once in each report, and leaves nothing
+// behind: not even an error about closing what it had not opened.
+func TestPortInUse(t *testing.T) {
+	addr := startBroker(t)
+	rec := &processtest.Recorder{}
+	ctx := processtest.Node(t, process.NodeSpec{Probe: rec})
+	_, err := application.EnsureAllStarted(ctx, application.Temporary, newBroker(options{tcp: addr, out: io.Discard}))
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), addr) {
+		t.Errorf("got %v, want %v and the address", err, syscall.EADDRINUSE)
+	}
+	for _, e := range rec.Events(0) {
+		if e.Level == process.LevelError && !errors.Is(e.Reason, syscall.EADDRINUSE) {
+			t.Errorf("reported: %s: %v", e.Text, e.Reason)
+		}
+	}
 }

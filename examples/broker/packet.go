@@ -99,8 +99,9 @@ func checkFlags(first byte) error {
 	return nil
 }
 
+// otherVersion reports whether a CONNECT speaks MQTT 5, or 3.1.
 func otherVersion(c *packets.ConnectPacket) bool {
-	return c.ProtocolName == "MQTT" && c.ProtocolVersion != 4
+	return c.ProtocolName == "MQTT" && c.ProtocolVersion != 4 || c.ProtocolName == "MQIsdp"
 }
 
 // strict makes a short read an error: the codec reads each field with one Read, and

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -97,6 +98,7 @@ func TestRefusals(t *testing.T) {
 		code  byte
 	}{
 		{"another version", func(p *packets.ConnectPacket) { p.ProtocolVersion = 5 }, packets.ErrRefusedBadProtocolVersion},
+		{"an older version", func(p *packets.ConnectPacket) { p.ProtocolName, p.ProtocolVersion = "MQIsdp", 3 }, packets.ErrRefusedBadProtocolVersion},
 		{"no identifier for a session that is kept", func(p *packets.ConnectPacket) { p.ClientIdentifier, p.CleanSession = "", false }, packets.ErrRefusedIDRejected},
 		{"an identifier that is no text", func(p *packets.ConnectPacket) { p.ClientIdentifier = "\xff" }, packets.ErrRefusedIDRejected},
 	} {
@@ -138,6 +140,13 @@ func TestViolations(t *testing.T) {
 		w := openWire(t, addr)
 		w.send(packets.NewControlPacket(packets.Pingreq))
 		w.wantClosed("the first packet must be a CONNECT")
+	})
+	t.Run("another protocol", func(t *testing.T) {
+		w := openWire(t, addr)
+		if _, err := io.WriteString(w.conn, "GET / HTTP/1.1\r\n"+strings.Repeat("Accept: */*\r\n", 20)); err != nil {
+			t.Fatal(err)
+		}
+		w.wantClosed("this is no MQTT")
 	})
 	t.Run("a bad will", func(t *testing.T) {
 		w := openWire(t, addr)

@@ -27,8 +27,11 @@ func openListener(ctx context.Context, spec acceptor.Spec) error {
 }
 
 // closeListener lets no more clients in, tells the connections to finish, and gives
-// them a time for it.
+// them a time for it. One that was never opened is closed.
 func closeListener(ctx context.Context, name string, within time.Duration) error {
+	if _, err := supervisor.GetChild(ctx, listeners, name); errors.Is(err, supervisor.ErrNotFound) {
+		return nil
+	}
 	return errors.Join(
 		acceptor.Drain(ctx, process.Name(name), within),
 		supervisor.TerminateChild(ctx, listeners, name),
