@@ -57,7 +57,8 @@
 //     parent's exit, trapping         at its end   in its turn   at its end    at its end
 //     exit of others, trapping        (a message; the ctx is not cancelled)
 //
-//     After Grace the goroutine is abandoned: watchers learn of the death, a
+//     After Grace (twice that for one that is not blocked, but waits for a
+//     processor) the goroutine is abandoned: watchers learn of the death, a
 //     report shows its stack, and it stays listed until it returns.
 //
 //  8. Death drops state, mailbox and timers; a PID that is kept pins little.

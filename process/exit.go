@@ -66,6 +66,9 @@ func (p *proc) exitSignal(from *proc, reason error, byLink bool) error {
 		if fromParent {
 			after = p.toldToStop(reason)
 		}
+		if byLink && fromParent && p.raw && from.kind == KindSupervisor {
+			p.orphaned()
+		}
 		resume := p.enqueue(envelope{msg: &ExitSignal{PID{from}, reason}, from: from, kind: envExit})
 		cancel := after
 		after = func() { cancel(); resume.now() }
@@ -75,6 +78,15 @@ func (p *proc) exitSignal(from *proc, reason error, byLink bool) error {
 	p.mu.Unlock()
 	after()
 	return nil
+}
+
+// orphaned gives a process that traps exits and reads its own inbox its Grace to
+// obey the end of its supervisor. Nobody is left who would end it later; OTP
+// would leave an orphan. p.mu is held.
+func (p *proc) orphaned() {
+	if p.grace >= 0 {
+		p.ext().graceTime = time.AfterFunc(p.grace, func() { p.doom(ErrKilled) })
+	}
 }
 
 // toldToStop cancels the ctx of a trapping process whose parent's exit signal
@@ -124,14 +136,36 @@ func (p *proc) abandon() {
 		p.mu.Unlock()
 		return
 	}
-	p.ext().abandoned = true
-	reason := p.reason
+	reason, last := p.reason, p.x.spared
 	p.mu.Unlock()
+	stack := PID{p}.Stack()
+	if stuck := stack != "" && !waitsForCPU(stack); !stuck && !last {
+		p.spare()
+		return
+	}
+	p.mu.Lock()
+	back := p.burying
+	p.x.abandoned = !back
+	p.mu.Unlock()
+	if back {
+		return
+	}
 	if p.node.wants(Abandoned) {
 		p.emit(Event{Kind: Abandoned, Level: LevelError, Text: "goroutine abandoned: it did not return from its handler",
-			Reason: reason, Detail: &AbandonReport{PID: PID{p}, Grace: p.grace, Stack: PID{p}.Stack()}})
+			Reason: reason, Detail: &AbandonReport{PID: PID{p}, Grace: p.grace, Stack: stack}})
 	}
 	p.bury(true)
+}
+
+// spare gives a goroutine that is not blocked, but has not had its turn on a busy
+// machine, its Grace a second time.
+func (p *proc) spare() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.burying {
+		p.x.spared = true
+		p.x.graceTime = time.AfterFunc(p.grace, p.abandon)
+	}
 }
 
 // bury makes the end of p known, in this order: its name is free; its keepers

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -505,6 +506,42 @@ func TestGuarantee7Abandonment(t *testing.T) {
 			t.Error("the return of the abandoned goroutine touched its successor")
 		}
 	})
+}
+
+// A handler that is not blocked has its Grace twice: on a busy machine it may
+// just not have had its turn. After that it is abandoned like any other.
+func TestGuarantee7GraceOfTheRunning(t *testing.T) {
+	rec := &processtest.Recorder{}
+	ctx := processtest.Node(t, process.NodeSpec{Probe: rec, Grace: 20 * time.Millisecond})
+	var stop atomic.Bool
+	spinning := make(chan struct{})
+	pid := start(t, ctx, process.Spec{})
+	send(t, ctx, pid, do(func(context.Context, *script) error {
+		close(spinning)
+		for !stop.Load() {
+			continue
+		}
+		return nil
+	}))
+	<-spinning
+	began := time.Now()
+	if err := process.Kill(ctx, pid); err != nil {
+		t.Fatal(err)
+	}
+	if reason, err := process.Wait(ctx, pid); reason != process.ErrKilled || err != nil {
+		t.Errorf("ended with %v, %v", reason, err)
+	}
+	if d := time.Since(began); d < 40*time.Millisecond {
+		t.Errorf("given up after %v, want twice its Grace at least", d)
+	}
+	if n := len(rec.Events(process.Abandoned)); n != 1 {
+		t.Errorf("%d reports, want 1", n)
+	}
+	stop.Store(true)
+	n, _ := process.NodeOf(ctx)
+	for len(n.Abandoned()) > 0 {
+		runtime.Gosched()
+	}
 }
 
 func TestGuarantee8DeathDropsStateAndMailbox(t *testing.T) {

@@ -92,6 +92,7 @@ type extension struct {
 	called    []*Group
 	notes     []Note
 	graceTime *time.Timer
+	spared    bool // its Grace was given a second time
 	abandoned bool
 	cause     error // of the cancelled ctx
 	cancelled bool

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strings"
 )
 
 // Stack returns where the goroutine of a process stands, "" if it has none, as
@@ -22,6 +23,12 @@ func (pid PID) Stack() string {
 		}
 	}
 	return ""
+}
+
+// waitsForCPU reports whether the goroutine of a stack could run if it were let.
+func waitsForCPU(stack string) bool {
+	head, _, _ := strings.Cut(stack, "\n")
+	return strings.Contains(head, "[runnable") || strings.Contains(head, "[running")
 }
 
 func allStacks() []byte {
