@@ -33,7 +33,7 @@ func dial(t *testing.T, addr, id string, set ...func(*paho.ClientOptions)) *clie
 }
 
 func newClient(t *testing.T, addr, id string, set ...func(*paho.ClientOptions)) *client {
-	c := &client{t: t, got: make(chan paho.Message, 1000), lost: make(chan error, 1)}
+	c := &client{t: t, got: make(chan paho.Message, 2*maxQueued), lost: make(chan error, 1)}
 	o := paho.NewClientOptions().
 		AddBroker("tcp://" + addr).
 		SetClientID(id).
@@ -95,14 +95,21 @@ func (c *client) cut() {
 // want waits for the next message and compares it with topic=payload.
 func (c *client) want(want, why string) paho.Message {
 	c.t.Helper()
+	m := c.next(want)
+	if got := m.Topic() + "=" + string(m.Payload()); got != want {
+		c.t.Fatalf("got %s, want %s: %s", got, want, why)
+	}
+	return m
+}
+
+// next waits for the next message.
+func (c *client) next(want string) paho.Message {
+	c.t.Helper()
 	select {
 	case m := <-c.got:
-		if got := m.Topic() + "=" + string(m.Payload()); got != want {
-			c.t.Fatalf("got %s, want %s: %s", got, want, why)
-		}
 		return m
 	case <-time.After(patience):
-		c.t.Fatalf("got nothing, want %s: %s", want, why)
+		c.t.Fatalf("got nothing, want %s", want)
 		return nil
 	}
 }

@@ -182,8 +182,8 @@ func (h *hospital) heal(when string) {
 		}
 	}
 	for _, p := range h.patrons {
-		if heard := p.heard.Load(); heard < int64(h.beats) {
-			h.t.Errorf("%s has heard %d, and not yet %d; its connection: %v", p.id, heard, h.beats, p.last.Load())
+		if heard, lost := p.heard.Load(), p.lost.Load(); heard < int64(h.beats) && lost != nil {
+			h.t.Errorf("%s has heard %d, and not yet %d; its connection before: %v", p.id, heard, h.beats, *lost)
 		}
 	}
 	h.t.Fatalf("not well %s; last publication: %v; processes (-healthy +now):\n%s", when, err, cmp.Diff(h.healthy, h.census()))
@@ -203,8 +203,8 @@ func beat(addr string, n int) error {
 // is lost.
 type patron struct {
 	id    string
-	heard atomic.Int64 // the latest beat
-	last  atomic.Value // of type error: how the connection before was lost
+	heard atomic.Int64          // the latest beat
+	lost  atomic.Pointer[error] // how the connection before ended
 }
 
 func (h *hospital) admitPatrons(n int) {
@@ -216,7 +216,8 @@ func (h *hospital) admitPatrons(n int) {
 		h.patrons = append(h.patrons, p)
 		all.Go(func() {
 			for ctx.Err() == nil {
-				p.last.Store(fmt.Errorf("%w", p.visit(ctx, h.addr)))
+				err := p.visit(ctx, h.addr)
+				p.lost.Store(&err)
 			}
 		})
 	}

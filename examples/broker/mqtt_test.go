@@ -1,7 +1,13 @@
 package main
 
 import (
+	"io"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/processtest"
 )
 
 func TestMessages(t *testing.T) {
@@ -165,6 +171,41 @@ func TestRedelivery(t *testing.T) {
 	}
 	pub.publish("a", 1, "three")
 	sub.want("a=three", "one was acknowledged, two comes once")
+}
+
+// Who stays away too long misses messages, and one line says so.
+func TestFullQueue(t *testing.T) {
+	rec := &processtest.Recorder{}
+	ctx := processtest.Node(t, process.NodeSpec{Probe: rec})
+	addr := startOn(t, ctx, options{tcp: "127.0.0.1:0", out: io.Discard})
+	sub, pub := dial(t, addr, "sub", keepSession), dial(t, addr, "pub")
+	sub.subscribe("a", 1)
+	sub.disconnect()
+	const sent = maxQueued + 2*window
+	for i := range sent {
+		pub.publish("a", 1, strconv.Itoa(i))
+	}
+	// If some came before the broker knew that the client had left, they are in the
+	// window, besides those that wait.
+	sub = dial(t, addr, "sub", keepSession)
+	for i := range maxQueued {
+		sub.want("a="+strconv.Itoa(i), "so many are kept, the oldest")
+	}
+	pub.publish("a", 1, "new")
+	kept := maxQueued
+	for m := sub.next("a new message"); string(m.Payload()) != "new"; m = sub.next("a new message") {
+		kept++
+	}
+	if kept > maxQueued+window {
+		t.Errorf("%d of %d messages were kept, want %d to %d", kept, sent, maxQueued, maxQueued+window)
+	}
+	var warned []string
+	for _, e := range rec.Events(process.Warned) {
+		warned = append(warned, e.PID.Name()+": "+e.Text)
+	}
+	if len(warned) != 1 || !strings.HasPrefix(warned[0], "session/sub: ") {
+		t.Errorf("warned of %q, want one line that names the session", warned)
+	}
 }
 
 func TestTakeover(t *testing.T) {

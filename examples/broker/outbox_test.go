@@ -22,7 +22,7 @@ func TestOutbox(t *testing.T) {
 		o.lastID = rapid.SampledFrom([]uint16{0, 65533}).Draw(t, "lastID")
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
-				for range rapid.IntRange(1, 2*window).Draw(t, "n") {
+				for range rapid.SampledFrom([]int{1, 2, 2 * window, maxQueued}).Draw(t, "n") {
 					topic := strconv.Itoa(pushed)
 					if pushed++; o.push(message{Topic: topic}) {
 						wantSend = append(wantSend, topic)
