@@ -14,9 +14,9 @@
 //
 // A child is a start function and a few rules. Every package of processes makes
 // such functions; [Go] makes one of any function that takes a ctx, [Service] of
-// anything with a Serve method, and package supervisor/child of an http.Server,
-// a ticker and a command. A supervisor is a child like any other, and that is
-// how trees grow.
+// anything with a Serve method, [Bridge] of what has a start and a stop of its
+// own, and package supervisor/child of an http.Server, a ticker and a command. A
+// supervisor is a child like any other, and that is how trees grow.
 //
 // When a child ends by itself, its restart type says whether it is started
 // again, and the supervisor's [Strategy] who is restarted along with it. When

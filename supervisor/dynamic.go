@@ -57,11 +57,11 @@ func StartOne[A any](ctx context.Context, sup process.Target, arg A) (process.PI
 }
 
 func (s *supervisor) startOne(ctx context.Context, arg *argument) (process.PID, error) {
-	if !s.kids.dynamic {
+	switch {
+	case !s.kids.dynamic:
 		return process.PID{}, ErrNotDynamic
-	}
-	if n := s.spec.MaxChildren; n > 0 && len(s.kids.list) >= n {
-		return process.PID{}, fmt.Errorf("%w: there are %d", ErrMaxChildren, len(s.kids.list))
+	case s.template == nil:
+		return process.PID{}, ErrNoTemplate
 	}
 	c := &child{spec: s.template, arg: arg}
 	pid, err := s.addAndStart(ctx, c)
@@ -87,5 +87,20 @@ func TerminateOne(ctx context.Context, sup process.Target, pid process.PID) erro
 			return fmt.Errorf("%w: %v", ErrNotFound, pid)
 		}
 		return nil
+	})
+}
+
+// GetOne is [GetChild] for a child of a dynamic supervisor: the template, or, if
+// there is none, what the child was started with.
+func GetOne(ctx context.Context, sup process.Target, pid process.PID) (Child, error) {
+	return ask(ctx, sup, "get one", func(_ context.Context, s *supervisor) (Child, error) {
+		if !s.kids.dynamic {
+			return Child{}, ErrNotDynamic
+		}
+		c := s.kids.byPID[pid]
+		if c == nil {
+			return Child{}, fmt.Errorf("%w: %v", ErrNotFound, pid)
+		}
+		return c.spec.resolved(c.sup), nil
 	})
 }

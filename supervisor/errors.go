@@ -30,6 +30,8 @@ var (
 	ErrDynamic = errors.New("supervisor: it is dynamic, its children have no ID: use StartOne and TerminateOne")
 	// ErrNotDynamic refuses what only a dynamic supervisor can do.
 	ErrNotDynamic = errors.New("supervisor: it is not dynamic: use StartChild and TerminateChild")
+	// ErrNoTemplate refuses to start a child without saying which.
+	ErrNoTemplate = errors.New("supervisor: it is mixed and has no template: use StartChild")
 	// ErrMaxChildren refuses to start one more child than MaxChildren.
 	ErrMaxChildren = errors.New("supervisor: reached MaxChildren")
 	// ErrNotSupervisor refuses to ask something of a process that is none.
@@ -38,6 +40,8 @@ var (
 
 // What a start function did that it should not.
 var (
+	// ErrNoStart is a temporary child that a strategy wants to start again.
+	ErrNoStart = errors.New("a temporary child is not started again, so its start function was not kept: the strategy has to drop it")
 	// ErrNoProcess is a start function that returned neither.
 	ErrNoProcess = errors.New("the start function returned no process and no error: return the PID, process.ErrIgnore or what went wrong")
 	// ErrNotLinked is a start function that started its process for somebody

@@ -68,7 +68,7 @@ func (w *world) Event(e process.Event) {
 		}
 	case e.Kind == process.Abandoned:
 		w.note("%s abandoned", who)
-	case e.Level == process.LevelError && e.Kind == process.Supervised:
+	case e.Level == process.LevelError && e.Kind == process.Supervised && e.Detail != nil:
 		r := e.Detail.(*supervisor.Report)
 		id := r.Child.ID
 		if r.Count > 0 {

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -16,6 +17,10 @@ import (
 //
 // Children added like this are not part of the Spec: they are gone when the
 // supervisor is itself restarted.
+//
+// A [Mixed] supervisor keeps its children in no order, takes any number with the
+// same ID, and keeps none that returns process.ErrIgnore. It refuses one too many
+// with [ErrMaxChildren].
 func StartChild(ctx context.Context, sup process.Target, c Child) (process.PID, error) {
 	return ask(ctx, sup, "start child "+c.ID, func(ctx context.Context, s *supervisor) (process.PID, error) {
 		return s.startChild(ctx, c)
@@ -23,7 +28,7 @@ func StartChild(ctx context.Context, sup process.Target, c Child) (process.PID, 
 }
 
 func (s *supervisor) startChild(ctx context.Context, spec Child) (process.PID, error) {
-	if s.kids.dynamic {
+	if s.template != nil {
 		return process.PID{}, ErrDynamic
 	}
 	if err := specError(s.spec.Name, spec.faults(-1, s.spec.AutoShutdown)); err != nil {
@@ -35,12 +40,19 @@ func (s *supervisor) startChild(ctx context.Context, spec Child) (process.PID, e
 		}
 		return process.PID{}, fmt.Errorf("%q: %w", spec.ID, ErrAlreadyPresent)
 	}
-	return s.addAndStart(ctx, &child{spec: &spec})
+	pid, err := s.addAndStart(ctx, &child{spec: &spec})
+	if spec.Restart == Temporary {
+		spec.Start = nil // it will not be needed again, and may hold on to much
+	}
+	return pid, err
 }
 
 // addAndStart starts a child that somebody asked for, and keeps it if that
 // succeeds.
 func (s *supervisor) addAndStart(ctx context.Context, c *child) (process.PID, error) {
+	if n := s.spec.MaxChildren; n > 0 && len(s.kids.list) >= n {
+		return process.PID{}, fmt.Errorf("%w: there are %d", ErrMaxChildren, len(s.kids.list))
+	}
 	s.kids.add(c)
 	err := s.start(ctx, c)
 	switch {
@@ -122,25 +134,45 @@ type ChildInfo struct {
 }
 
 // WhichChildren lists the children, the one that was started last first. Those
-// of a dynamic supervisor have no order.
+// of a dynamic supervisor have no order. A [Bridge] has none, which is no error:
+// so who walks a tree need not know what it meets.
 func WhichChildren(ctx context.Context, sup process.Target) ([]ChildInfo, error) {
+	if pid, err := sup.Resolve(ctx); err == nil {
+		if _, is := pid.Behaviour().(*bridge); is {
+			return nil, nil
+		}
+	}
 	return ask(ctx, sup, "which children", func(_ context.Context, s *supervisor) ([]ChildInfo, error) {
 		out := make([]ChildInfo, 0, len(s.kids.list))
-		for i := len(s.kids.list) - 1; i >= 0; i-- {
-			c := s.kids.list[i]
-			info := ChildInfo{ID: c.spec.ID, Status: c.status, Supervisor: c.sup}
-			if c.status == Running {
-				info.PID = c.pid
-			}
-			out = append(out, info)
+		for _, c := range slices.Backward(s.kids.list) {
+			out = append(out, c.info())
 		}
 		return out, nil
 	})
 }
 
+// WhichChild is the line of one child in [WhichChildren].
+func WhichChild(ctx context.Context, sup process.Target, id string) (ChildInfo, error) {
+	return ask(ctx, sup, "which child "+id, func(_ context.Context, s *supervisor) (ChildInfo, error) {
+		c, err := s.find(id)
+		if err != nil {
+			return ChildInfo{}, err
+		}
+		return c.info(), nil
+	})
+}
+
+func (c *child) info() ChildInfo {
+	info := ChildInfo{ID: c.spec.ID, Status: c.status, Supervisor: c.sup}
+	if c.status == Running {
+		info.PID = c.pid
+	}
+	return info
+}
+
 // Counts is what [CountChildren] returns.
 type Counts struct {
-	Specs       int // children that it has; of a dynamic supervisor, 1
+	Specs       int // children that it has; 1 if they have a template
 	Active      int // of them, those whose process is alive
 	Supervisors int // those that are, or were when they last ran, supervisors
 	Workers     int // all others
@@ -150,7 +182,7 @@ type Counts struct {
 func CountChildren(ctx context.Context, sup process.Target) (Counts, error) {
 	return ask(ctx, sup, "count children", func(_ context.Context, s *supervisor) (Counts, error) {
 		n := Counts{Specs: len(s.kids.list)}
-		if s.kids.dynamic {
+		if s.template != nil {
 			n.Specs = 1
 		}
 		for _, c := range s.kids.list {
@@ -168,7 +200,8 @@ func CountChildren(ctx context.Context, sup process.Target) (Counts, error) {
 }
 
 // GetChild returns what a child was specified as, with its Shutdown filled in.
-// A dynamic supervisor has the template.
+// A dynamic supervisor has the template. The Start of a temporary child that was
+// added with [StartChild] is gone: the child would only keep alive what it holds.
 func GetChild(ctx context.Context, sup process.Target, id string) (Child, error) {
 	return ask(ctx, sup, "get child "+id, func(_ context.Context, s *supervisor) (Child, error) {
 		if t := s.template; t != nil && t.ID == id {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -95,54 +96,54 @@ func tell(ctx context.Context, pid process.PID, within time.Duration) error {
 }
 
 // stopTogether stops the children of a dynamic supervisor, which may be very
-// many: all are told, then all are awaited, under one timer. When that is over
-// the rest are killed at once, so all of them together have one Grace.
+// many: all are told, then all are awaited, under one timer for each value of
+// Shutdown. When that is over the rest of them are killed at once, so all of
+// them together have one Shutdown and one Grace.
 func (s *supervisor) stopTogether(ctx context.Context) {
 	ctx = process.Uninterrupted(ctx)
-	var told []*child
-	limit := time.Duration(0)
+	var told, killed []*child
 	for _, c := range s.kids.list {
-		if c.status == Running && tell(ctx, c.pid, c.shutdown()) == nil {
+		switch within := c.shutdown(); {
+		case c.status != Running, tell(ctx, c.pid, within) != nil:
+		case within == BrutalKill, within == AtOnce:
+			killed = append(killed, c)
+		default:
 			told = append(told, c)
-			limit = longer(limit, c.shutdown())
 		}
 		c.down()
 	}
+	// Who has the least time comes first; with a template all have the same.
+	slices.SortStableFunc(told, func(a, b *child) int {
+		return cmp.Compare(uint64(a.shutdown()), uint64(b.shutdown())) // Infinity is -1: the greatest
+	})
 	var failed failures
-	deadline := time.Now().Add(limit)
-	for i, c := range told {
-		left := limit
-		if limit >= 0 {
-			left = max(0, time.Until(deadline))
+	begin := time.Now()
+	for _, c := range told {
+		limit := c.shutdown()
+		if limit != Infinity {
+			limit = max(0, limit-time.Since(begin))
 		}
-		reason, err := process.WaitFor(ctx, c.pid, left)
-		if err == process.ErrTimeout {
-			limit = Infinity // a kill needs no limit
-			for _, c := range told[i:] {
-				// Refused only if we have been killed, and then so is the wait.
-				_ = process.Kill(ctx, c.pid)
-			}
-			reason, err = process.Wait(ctx, c.pid)
-		}
-		if err != nil {
+		switch reason, err := process.WaitFor(ctx, c.pid, limit); {
+		case err == process.ErrTimeout:
+			// Refused only if we have been killed, and then so is the next wait.
+			_ = process.Kill(ctx, c.pid)
+			killed = append(killed, c)
+		case err != nil:
 			return // we have been killed
-		}
-		if !c.quiet(reason) {
+		default:
 			failed.add(c, reason)
 		}
+	}
+	for _, c := range killed {
+		reason, err := process.Wait(ctx, c.pid)
+		if err != nil {
+			return
+		}
+		failed.add(c, reason)
 	}
 	for _, f := range failed {
 		s.emit(ctx, process.LevelError, TextStopError, f.first, f.reason, &Report{Count: f.count})
 	}
-}
-
-// longer returns the longer of two Shutdown values, which are without limit if
-// they are negative: by then the process has been killed, or waits for ever.
-func longer(a, b time.Duration) time.Duration {
-	if a < 0 || b < 0 {
-		return Infinity
-	}
-	return max(a, b)
 }
 
 // failures counts the children that stopped badly, by reason, so that ten
@@ -155,9 +156,13 @@ type failure struct {
 	count  int
 }
 
-// add counts c among those that ended with that reason. Reasons are the same if
-// they read the same: two panics of one kind are two values.
+// add counts c among those that ended with that reason, if it is a bad one.
+// Reasons are the same if they read the same: two panics of one kind are two
+// values.
 func (f *failures) add(c *child, reason error) {
+	if c.quiet(reason) {
+		return
+	}
 	text := fmt.Sprint(reason)
 	for i := range *f {
 		if fmt.Sprint((*f)[i].reason) == text {

@@ -25,9 +25,15 @@ type Spec struct {
 	AutoShutdown AutoShutdown
 	// Children are started in this order, each once the one before has returned
 	// from its start, and stopped in reverse. A [Dynamic] supervisor has exactly
-	// one, the template: it is not started here but by [StartOne].
+	// one, the template: it is not started here but by [StartOne]. A [Mixed] one
+	// has none.
 	Children []Child
-	// MaxChildren limits a [Dynamic] supervisor. Zero means no limit.
+	// Init, if it is not nil, runs first at each start, in the supervisor's own
+	// process, and returns the children that are only known then (OTP: the init
+	// of the callback module). They come after those in Children. An error is a
+	// failed start, and process.ErrIgnore declines: then nothing is started.
+	Init func(ctx context.Context) ([]Child, error)
+	// MaxChildren limits a [Dynamic] or [Mixed] supervisor. Zero means no limit.
 	MaxChildren int
 	// Grace is how long the supervisor itself may sit in a start function after
 	// it was killed. Zero means the grace it is born with: its parent's Child or

@@ -43,6 +43,9 @@ func (s *supervisor) call(ctx context.Context, c *child) (pid process.PID, err e
 	if c.arg != nil {
 		ctx = withArgument(ctx, c.arg)
 	}
+	if c.spec.Start == nil {
+		return process.PID{}, ErrNoStart
+	}
 	ctx = process.WithBirth(ctx, process.Birth{ID: c.spec.ID, Grace: c.spec.Grace})
 	if c.spec.StartTimeout > 0 {
 		return s.callWithin(ctx, c)

@@ -10,7 +10,7 @@ import (
 // that ended; restart types, intensity and auto-shutdown are common to all.
 var (
 	// OneForOne restarts the child that ended, and nobody else.
-	OneForOne Strategy = rule(func(_ View, i int) Span { return One(i) })
+	OneForOne Strategy = &rule{func(_ View, i int) Span { return One(i) }}
 
 	// OneForAll stops all the others too and starts all of them: for children
 	// that cannot live without each other.
@@ -18,23 +18,31 @@ var (
 	// All means all: a transient child that had finished, one that was
 	// terminated on purpose and one that had declined to start are started as
 	// well. Only temporary children never come back.
-	OneForAll Strategy = rule(func(v View, _ int) Span { return Span{0, v.Len()} })
+	OneForAll Strategy = &rule{func(v View, _ int) Span { return Span{0, v.Len()} }}
 
 	// RestForOne does the same to the children that started after the one that
 	// ended: for children that need the earlier ones.
-	RestForOne Strategy = rule(func(v View, i int) Span { return Span{i, v.Len()} })
+	RestForOne Strategy = &rule{func(v View, i int) Span { return Span{i, v.Len()} }}
 
 	// Dynamic is for any number of children of one kind, started while the
 	// supervisor runs: OTP's simple_one_for_one. See [StartOne].
 	Dynamic Strategy = Dynamically(OneForOne)
+
+	// Mixed is Dynamic without a template, for children of all kinds: each brings
+	// its own [Child] to [StartChild] (Elixir: DynamicSupervisor). It is known by
+	// its PID; its ID only names it, and need not be its alone.
+	Mixed Strategy = dynamic{OneForOne, true}
 )
 
 // Dynamically makes a supervisor dynamic, as [Dynamic] does, with a strategy of
 // your own. Children of a dynamic supervisor have no order, so the plans may
 // only speak of the child that the event is about.
-func Dynamically(s Strategy) Strategy { return dynamic{s} }
+func Dynamically(s Strategy) Strategy { return dynamic{s, false} }
 
-type dynamic struct{ Strategy }
+type dynamic struct {
+	Strategy
+	mixed bool // there is no template
+}
 
 // Decide forgets a child that is not started again, of whatever restart type:
 // it has no ID by which anybody could ask for it.
@@ -44,14 +52,16 @@ func (d dynamic) Decide(v View, e Event, now time.Time) Plan {
 	return p
 }
 
-// isDynamic reports whether a supervisor with this strategy is dynamic.
-func isDynamic(s Strategy) bool {
-	_, ok := s.(dynamic)
-	return ok
+// isDynamic reports whether a supervisor with this strategy is dynamic, and if
+// it is, whether its children are of all kinds.
+func isDynamic(s Strategy) (is, mixed bool) {
+	d, ok := s.(dynamic)
+	return ok, d.mixed
 }
 
 // A rule says who is restarted when the child at place i has to be.
-type rule func(v View, i int) Span
+// It is a pointer, so strategies can be compared.
+type rule struct{ who func(v View, i int) Span }
 
 // Decide is the part that the strategies have in common.
 //
@@ -59,7 +69,7 @@ type rule func(v View, i int) Span
 // failed child from which the rule goes on. So under RestForOne those before
 // it, which are up again, are left alone, and under OneForAll they are stopped
 // once more.
-func (r rule) Decide(v View, e Event, now time.Time) Plan {
+func (r *rule) Decide(v View, e Event, now time.Time) Plan {
 	c := v.At(e.Child)
 	if e.Kind == Exited && !c.Restart.Wants(e.Reason) {
 		return Plan{Drop: c.Restart == Temporary, End: autoShutdown(v, c)}
@@ -68,7 +78,7 @@ func (r rule) Decide(v View, e Event, now time.Time) Plan {
 	if n, limit := v.Restarts(now); p.Count && n >= limit {
 		return Plan{End: ErrIntensity}
 	}
-	p.Stop = r(v, e.Child)
+	p.Stop = r.who(v, e.Child)
 	p.Start = p.Stop
 	return p
 }

@@ -51,27 +51,32 @@ func caller() uintptr {
 // it. It carries out what its strategy decided; it decides nothing itself.
 type supervisor struct {
 	spec     Spec   // with defaults
-	template *Child // of a dynamic supervisor, else nil
+	template *Child // of a dynamic supervisor that is not mixed, else nil
 	kids     children
 	restarts window
 }
 
 func newSupervisor(spec Spec) *supervisor {
-	s := &supervisor{
+	dynamic, _ := isDynamic(spec.Strategy)
+	return &supervisor{
 		spec:     spec,
-		kids:     newChildren(isDynamic(spec.Strategy)),
+		kids:     newChildren(dynamic),
 		restarts: window{limit: spec.Intensity, period: spec.Period},
 	}
-	if s.kids.dynamic {
-		template := spec.Children[0]
-		s.template = &template
-	}
-	return s
 }
 
 // Init starts the children.
 func (s *supervisor) Init(ctx context.Context) error {
+	if s.spec.Init != nil {
+		if err := s.complete(ctx); err != nil {
+			return err
+		}
+	}
 	if s.kids.dynamic {
+		if len(s.spec.Children) > 0 {
+			template := s.spec.Children[0]
+			s.template = &template
+		}
 		return nil
 	}
 	for _, spec := range s.spec.Children {
@@ -84,6 +89,16 @@ func (s *supervisor) Init(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// complete adds the children that the Spec's Init makes, and checks them.
+func (s *supervisor) complete(ctx context.Context) error {
+	more, err := s.spec.Init(ctx)
+	if err != nil {
+		return err
+	}
+	s.spec.Children, s.spec.Init = slices.Concat(s.spec.Children, more), nil
+	return s.spec.validate()
 }
 
 // Handle takes in turn: the ends of children, attempts that are due, and what

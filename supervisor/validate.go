@@ -52,8 +52,10 @@ func (s *Spec) ownFaults() (faults []Fault) {
 	if s.Grace < 0 {
 		fault(InvalidGrace, s.Grace, "Grace is %v: use a time, or 0 for what it is born with", s.Grace)
 	}
-	switch dyn := isDynamic(s.Strategy); {
-	case dyn && len(s.Children) != 1:
+	switch dyn, mixed := isDynamic(s.Strategy); {
+	case mixed && len(s.Children) > 0:
+		fault(BadStartSpec, len(s.Children), "there are %d Children: those of a Mixed supervisor are started with StartChild", len(s.Children))
+	case dyn && !mixed && s.Init == nil && len(s.Children) != 1:
 		fault(BadStartSpec, len(s.Children), "there are %d Children: a dynamic supervisor has exactly one, the template", len(s.Children))
 	case s.MaxChildren < 0:
 		fault(InvalidMaxChildren, s.MaxChildren, "MaxChildren is %d: use 0 for no limit", s.MaxChildren)
