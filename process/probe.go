@@ -160,8 +160,8 @@ func (t textProbe) Event(e Event) {
 	if e.Msg != nil {
 		line += " (message: " + Format(e.Msg) + ")"
 	}
-	if c, ok := e.Detail.(*CrashReport); ok && c.Panic != nil {
-		line += "\n" + c.Panic.StackText()
+	if c, ok := e.Detail.(*CrashReport); ok {
+		line = fmt.Sprintf("%s coppice: %s", e.Time.Format(time.RFC3339), c)
 	}
 	fmt.Fprintln(t.w, line)
 }

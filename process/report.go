@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/internal/render"
@@ -72,6 +73,19 @@ func (r *CrashReport) Each(f func(string, any)) {
 	if r.Panic != nil {
 		f("stack", r.Panic)
 	}
+}
+
+// String shows the report as text, one thing a line.
+func (r *CrashReport) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v crashed: %s\n", r.PID, render.Error(r.Reason))
+	r.Each(func(key string, value any) {
+		if p, ok := value.(*PanicError); ok {
+			value = "\n" + p.StackText()
+		}
+		fmt.Fprintf(&b, "  %s: %v\n", key, value)
+	})
+	return strings.TrimRight(b.String(), "\n")
 }
 
 // neighbours shows them one a line.
