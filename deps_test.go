@@ -23,7 +23,7 @@ var layers = []struct {
 	{"process", 1, "node, PID, signals, links, monitors, reasons, timers, mailboxes, the probe"},
 	{"process/server", 2, "gen_server"},
 	{"process/statem", 2, "gen_statem"},
-	{"process/event", 2, "gen_event"},
+	{"process/event/...", 2, "gen_event, and the alarms"},
 	{"process/system", 2, "OTP's sys, for any behaviour"},
 	{"process/processtest", 2, "for users' tests and ours"},
 	{"registry", 2, "typed names, groups, watch"},

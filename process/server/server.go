@@ -118,6 +118,7 @@ type core[S any] struct {
 	last  func() // the answer that is due after Terminate
 	todo  continuations[S]
 	own   context.Context // the process's, which a request's handler does not get
+	probe process.Probe   // of package system; nil: nobody listens
 }
 
 type (
@@ -154,6 +155,9 @@ func (c *core[S]) Handle(ctx context.Context, msg any) error {
 	c.idle.Stop()
 	if err := c.drain(); err != nil { // what Init left, if a message overtook begun
 		return err
+	}
+	if c.probe != nil {
+		c.listen(ctx, msg)
 	}
 	if err := c.handle(ctx, msg); err != nil {
 		return err
@@ -206,6 +210,9 @@ func (c *core[S]) drain() error {
 		msg, ok := c.todo.next()
 		if !ok {
 			return nil
+		}
+		if c.probe != nil {
+			c.listen(c.own, continued{msg})
 		}
 		if err := c.handle(c.own, msg); err != nil {
 			return err

@@ -22,6 +22,7 @@ type runner[S comparable, E, D any] struct {
 	turn    Turn[E]
 	begun   bool
 	timers  map[Timeout]*process.Timer
+	probe   process.Probe // of package system; nil: nobody listens
 }
 
 // begin is the message with which a process starts to run its machine.
@@ -66,6 +67,9 @@ func (r *runner[S, E, D]) Handle(ctx context.Context, msg any) error {
 	it, ok, err := r.receive(ctx, msg)
 	if err != nil || !ok {
 		return err
+	}
+	if r.probe != nil {
+		r.listen(ctx, msg, it)
 	}
 	if err := r.step(it); err != nil {
 		return err
@@ -122,7 +126,7 @@ func (r *runner[S, E, D]) receive(ctx context.Context, msg any) (it item[E], ok 
 
 // begin enters the first state and starts what Init asked for.
 func (r *runner[S, E, D]) begin() error {
-	r.turn.fx.send()
+	r.send()
 	if err := r.enter(r.in); err != nil {
 		return err
 	}
@@ -135,7 +139,7 @@ func (r *runner[S, E, D]) begin() error {
 func (r *runner[S, E, D]) step(it item[E]) error {
 	from, fx := r.in, &r.turn.fx
 	to, err := r.handle(it)
-	fx.send()
+	r.send()
 	if err != nil {
 		return err
 	}
@@ -146,6 +150,9 @@ func (r *runner[S, E, D]) step(it item[E]) error {
 		if err := r.enter(from); err != nil {
 			return err
 		}
+	}
+	if r.probe != nil {
+		r.listenTo(it, from, to)
 	}
 	r.rule.transition(it, to, fx)
 	r.setTimers()
@@ -216,7 +223,7 @@ func (r *runner[S, E, D]) enter(from S) error {
 		t.ctx, t.place, t.fx.Repeated = r.ctx, inEnter, false
 		err := r.row.Enter(r.data, t, from)
 		t.place = nowhere
-		t.fx.send()
+		r.send()
 		if err = cmp.Or(err, t.fault); err != nil {
 			return err
 		}
@@ -233,7 +240,7 @@ func (r *runner[S, E, D]) Terminate(ctx context.Context, reason error) error {
 	t := r.turn.open(ctx, inTerminate)
 	err := terminate(r.data, t, r.in, reason)
 	t.place = nowhere
-	t.fx.send()
+	r.send()
 	return cmp.Or(err, t.fault)
 }
 
@@ -256,6 +263,14 @@ func (r *runner[S, E, D]) setTimers() {
 		r.timers[o.which] = process.After(r.ctx, d, fired{o.which})
 	}
 	r.rule.orders = r.rule.orders[:0]
+}
+
+// send sends the answers that the turn has collected.
+func (r *runner[S, E, D]) send() {
+	if r.probe != nil {
+		r.listenToReplies()
+	}
+	r.turn.fx.send()
 }
 
 // send sends the answers, in the order in which they were given. Whether

@@ -1,0 +1,141 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/coppice-go/coppice/process"
+)
+
+// ErrNoHandler says that a manager has no handler of that ID.
+var ErrNoHandler = errors.New("no such handler")
+
+func noHandler(id string) error { return &HandlerError{id, ErrNoHandler} }
+
+// Add adds a handler in front of the others, and returns when its Init is done.
+// The error of an Init is wrapped in a [*HandlerError].
+func Add[E, S any](ctx context.Context, to Target[E], h Handler[E, S]) error {
+	return order(ctx, to, "add handler "+h.ID, func(_ context.Context, m *manager[E]) error {
+		return m.add(h, process.PID{}, nil)
+	})
+}
+
+// AddSup is [Add] for a handler that the calling process owns: they live and
+// end together. If the owner ends, the handler is removed; if the manager is
+// killed, the owner has its exit signal, by link; at any other end of the
+// handler, or of one that takes its place, the owner gets the message that gone
+// makes.
+func AddSup[E, S, M any](ctx context.Context, to Target[E], h Handler[E, S], gone func(Gone) M) error {
+	return order(ctx, to, "add handler "+h.ID, func(ctx context.Context, m *manager[E]) error {
+		who, err := owner(ctx, h.ID)
+		if err != nil {
+			return err
+		}
+		return m.add(h, who, teller(gone))
+	})
+}
+
+func teller[M any](gone func(Gone) M) func(Gone) any {
+	return func(g Gone) any { return gone(g) }
+}
+
+func (m *manager[E]) add(h AnyHandler[E], owner process.PID, tell func(Gone) any) error {
+	s, err := h.install(m.own)
+	if err != nil {
+		return &HandlerError{h.name(), err}
+	}
+	if tell != nil {
+		s.owner, s.tell = owner, tell
+		m.bind(owner)
+	}
+	m.push(s)
+	return nil
+}
+
+// Delete takes a handler away and returns when its Terminate is done, with
+// Terminate's error. To say something to it on its way out, or to have an
+// answer, [Call] it with a request that returns Remove(nil).
+func Delete[E any](ctx context.Context, to Target[E], id string) error {
+	return order(ctx, to, "delete handler "+id, func(_ context.Context, m *manager[E]) error {
+		h := m.find(id)
+		if h == nil {
+			return noHandler(id)
+		}
+		m.drop(h)
+		return m.end(m.own, h, Gone{Cause: Deleted})
+	})
+}
+
+// Swap puts a new handler, in front of the others, for the one with that ID.
+// next makes it, given the old one's state, nil if there is none of that ID.
+// Then the old one's Terminate runs, then the new one's Init, which can take
+// over what the old one left in its state: no event falls in between. The owner
+// stays the same. If Init fails, the old one is gone all the same.
+func Swap[E, Old, New any](ctx context.Context, to Target[E], id string, next func(old *Old) Handler[E, New]) error {
+	return order(ctx, to, "swap handler "+id, func(_ context.Context, m *manager[E]) error {
+		return swap(m, id, process.PID{}, nil, next)
+	})
+}
+
+// SwapSup is [Swap]; the calling process owns the new handler, as with [AddSup].
+func SwapSup[E, Old, New, M any](ctx context.Context, to Target[E], id string, next func(old *Old) Handler[E, New], gone func(Gone) M) error {
+	return order(ctx, to, "swap handler "+id, func(ctx context.Context, m *manager[E]) error {
+		who, err := owner(ctx, id)
+		if err != nil {
+			return err
+		}
+		return swap(m, id, who, teller(gone), next)
+	})
+}
+
+func swap[E, Old, New any](m *manager[E], id string, owner process.PID, tell func(Gone) any, next func(*Old) Handler[E, New]) error {
+	h := m.find(id)
+	var old *Old
+	if h != nil {
+		var err error
+		if old, err = stateOf[E, Old](h); err != nil {
+			return err
+		}
+		if tell == nil {
+			owner, tell = h.owner, h.tell
+		}
+	}
+	var with Handler[E, New]
+	if err := guard(func() error { with = next(old); return with.validate() }); err != nil {
+		return &HandlerError{id, err}
+	}
+	if tell != nil {
+		m.bind(owner) // so that the link outlives the change
+		defer m.release(owner)
+	}
+	if h != nil {
+		m.drop(h)
+		m.cleanUp(m.own, h, Gone{Cause: Swapped, Next: with.ID, Owner: owner})
+	}
+	err := m.add(with, owner, tell)
+	if err != nil && tell != nil {
+		m.tell(m.own, &slot[E]{id: with.ID, owner: owner, tell: tell}, Gone{Cause: NotStarted, Reason: errors.Unwrap(err)})
+	}
+	return err
+}
+
+// stateOf gives the state of a handler if it is an S.
+func stateOf[E, S any](h *slot[E]) (*S, error) {
+	s, ok := h.code.state().(*S)
+	if !ok {
+		return nil, &HandlerError{h.id, fmt.Errorf("its state is a %T, not a %T", h.code.state(), s)}
+	}
+	return s, nil
+}
+
+// Handlers returns the IDs of a manager's handlers, the newest first.
+func Handlers[E any](ctx context.Context, to Target[E]) ([]string, error) {
+	return ask(ctx, to, "handlers", func(_ context.Context, m *manager[E]) ([]string, error) {
+		ids := make([]string, len(m.handlers))
+		for i, h := range m.handlers {
+			ids[i] = h.id
+		}
+		return ids, nil
+	})
+}
