@@ -9,11 +9,12 @@ import (
 
 // Mermaid draws the machine as a Mermaid state diagram, which GitHub and many
 // editors show as a picture. Time-outs of the table are notes beside their
-// state. The text is the same every time.
+// state. A state that no other follows has an arrow to the end, so that one in
+// which a machine would be stuck is seen. The text is the same every time.
 func (m *Machine[S, E, D]) Mermaid() string {
 	var b strings.Builder
 	b.WriteString("stateDiagram-v2\n")
-	ids := m.draw(func(from, to string) { fmt.Fprintf(&b, "    %s --> %s\n", from, to) }, "[*]")
+	ids := m.draw(func(from, to string) { fmt.Fprintf(&b, "    %s --> %s\n", from, to) }, "[*]", "[*]")
 	var names strings.Builder
 	for i, s := range m.states {
 		fmt.Fprintf(&names, "    %s : %s\n", ids[i], mermaidText(fmt.Sprint(s)))
@@ -29,7 +30,7 @@ func (m *Machine[S, E, D]) DOT() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "digraph %q {\n\tstart [shape=point]\n", cmp.Or(m.name, "machine"))
 	var edges strings.Builder
-	ids := m.draw(func(from, to string) { fmt.Fprintf(&edges, "\t%s -> %s\n", from, to) }, "start")
+	ids := m.draw(func(from, to string) { fmt.Fprintf(&edges, "\t%s -> %s\n", from, to) }, "start", "end")
 	for i, s := range m.states {
 		label := fmt.Sprint(s)
 		if d := m.spec.limit(s); d > 0 {
@@ -42,7 +43,7 @@ func (m *Machine[S, E, D]) DOT() string {
 
 // draw gives each arrow of the machine to edge, in the order of the table, and
 // returns how it called the states.
-func (m *Machine[S, E, D]) draw(edge func(from, to string), start string) []string {
+func (m *Machine[S, E, D]) draw(edge func(from, to string), start, end string) []string {
 	id := func(s S) string { return fmt.Sprintf("s%d", slices.Index(m.states, s)) }
 	ids := make([]string, len(m.states))
 	for _, s := range m.spec.First {
@@ -52,6 +53,9 @@ func (m *Machine[S, E, D]) draw(edge func(from, to string), start string) []stri
 		ids[i] = id(s)
 		for _, to := range m.spec.States[s].To {
 			edge(id(s), id(to))
+		}
+		if len(m.spec.States[s].To) == 0 {
+			edge(id(s), end)
 		}
 	}
 	return ids

@@ -115,7 +115,11 @@ func (s *slot[R]) give(value any, err error) bool {
 
 // A Reply is the right to answer one call, once. It can be kept, and used in a
 // later turn or by another process. The zero Reply has no caller.
-type Reply[R any] struct{ slot *slot[R] }
+//
+// It has no String, as that would be the String of the request that embeds it.
+type Reply[R any] struct {
+	slot *slot[R] `trace:"-"`
+}
 
 // Answer makes the answer v, ready to be sent.
 func (r Reply[R]) Answer(v R) Answer { return r.answer(v, nil) }
@@ -137,8 +141,6 @@ func (r Reply[R]) From() process.PID {
 	}
 	return r.slot.From()
 }
-
-func (r Reply[R]) String() string { return "for " + r.From().String() }
 
 // An Answer belongs to one call. Give it to [Turn.Reply] in a handler, or send
 // it at once, from anywhere.

@@ -37,6 +37,12 @@ func (r *runner[S, E, D]) TypedRef(pid process.PID) any { return Ref[E]{pid} }
 // Init calls the user's. The caller of Start waits for it, so that everything
 // else is left for later; see Handle.
 func (r *runner[S, E, D]) Init(ctx context.Context) error {
+	if r.machine.init == nil {
+		return errNoInit
+	}
+	if name := r.machine.name; name != "" && process.Self(ctx).Name() != name {
+		return fmt.Errorf("%w: the process of machine %q is not registered under that name", ErrMisuse, name)
+	}
 	r.ctx, r.alive = ctx, process.Uninterrupted(ctx)
 	t := r.turn.open(ctx, inInit)
 	first, data, err := r.machine.init(t)
@@ -168,19 +174,6 @@ type change struct{ from, to any }
 func (c change) Each(f func(key string, value any)) {
 	f("from", c.from)
 	f("to", c.to)
-}
-
-// InspectState is what crash reports and tools show: the state, and of the data
-// only what the Spec allows, for it may hold secrets.
-func (r *runner[S, E, D]) InspectState() any {
-	shown := struct {
-		State S
-		Data  any
-	}{State: r.in}
-	if inspect := r.machine.spec.Inspect; inspect != nil {
-		shown.Data = inspect(r.data)
-	}
-	return shown
 }
 
 // handle calls the handler of the event and checks what it did.

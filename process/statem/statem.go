@@ -38,15 +38,21 @@ func (m *Machine[S, E, D]) StartFunc() func(context.Context) (process.PID, error
 
 // start fills in what the machine says of its process.
 func (m *Machine[S, E, D]) start(ctx context.Context, spec process.Spec) (process.PID, error) {
-	if m.init == nil {
-		return process.PID{}, errNoInit
-	}
-	r := &runner[S, E, D]{machine: m}
-	r.rule.limit = m.spec.limit
-	spec.Name, spec.Kind, spec.Behaviour = m.name, Kind, r
+	spec.Name, spec.Kind, spec.Behaviour = m.name, Kind, m.Behaviour()
 	spec.TrapExit, spec.Limit = m.spec.TrapExit, m.spec.Limit
 	spec.Grace, spec.Timeout = m.spec.Grace, m.spec.Timeout
 	return process.Start(ctx, spec)
+}
+
+// Behaviour returns what runs the machine in one process: for a process that is
+// started by hand, with [process.Start], or that is something else first and
+// becomes a machine (OTP: enter_loop). That one calls Init when its time has
+// come, and passes Handle and Terminate on from then. If the machine has a
+// name, the process must have it.
+func (m *Machine[S, E, D]) Behaviour() process.Behaviour {
+	r := &runner[S, E, D]{machine: m}
+	r.rule.limit = m.spec.limit
+	return r
 }
 
 // callerPC says where the exported function that calls it was called: crash

@@ -48,16 +48,8 @@ func (r *runner[S, E, D]) SetSystemState(state any) error {
 // SystemStatus shows what waits besides the mailbox: the postponed events,
 // oldest first, and the time-outs that run, by name.
 func (r *runner[S, E, D]) SystemStatus(f func(key string, value any)) {
-	postponed := make([]E, len(r.rule.postponed))
-	for i, it := range r.rule.postponed {
-		postponed[i] = it.event
-	}
-	timeouts := make([]Timeout, len(r.rule.timeouts))
-	for i, t := range r.rule.timeouts {
-		timeouts[i] = t.which
-	}
-	f("postponed", postponed)
-	f("timeouts", timeouts)
+	f("postponed", eventsOf(r.rule.postponed))
+	f("timeouts", r.rule.armedTimeouts())
 }
 
 // SystemProbe is where package system listens.
