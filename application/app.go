@@ -16,8 +16,9 @@ import (
 // The callbacks run in processes of the application itself; any of them may
 // call any function of this package.
 type App struct {
-	Name string
-	Doc  string // one line about it, for those who list applications
+	Name    string
+	Doc     string // one line about it, for those who list applications
+	Version string // likewise; nothing depends on it
 
 	// Needs must run before this application starts, and are stopped after it.
 	Needs []*App
@@ -34,7 +35,8 @@ type App struct {
 
 	// Start starts the tree with the ctx it is given and returns its top. An
 	// application without Start is a library: it runs nothing, yet others may
-	// need it.
+	// need it. What the other callbacks should know of this run, Start can Set
+	// in a Var, listed in Env or not.
 	Start func(context.Context) (process.PID, error)
 
 	// StartPhases run in order once Start has returned, before the application
@@ -54,6 +56,11 @@ type App struct {
 	// ConfigChange is told, while the application runs, how its settings
 	// differ from before.
 	ConfigChange func(context.Context, Change) error
+
+	// MaxTime is how long the application may run, once it has started. Then it
+	// is taken down in order, which counts as a normal end of its own; see Type.
+	// Zero means for ever.
+	MaxTime time.Duration
 
 	// How long each phase may take. Zero means DefaultTimeout, but for
 	// StartTimeout: no limit, since a start may be told to stop at any time.
@@ -181,17 +188,17 @@ func (a *App) validateEnv(fault faultFunc) {
 	}
 }
 
-// validateLibrary refuses callbacks that nothing would ever call.
+// validateLibrary refuses what only an application that runs can have.
 func (a *App) validateLibrary(fault faultFunc) {
 	if !a.library() {
 		return
 	}
-	for _, callback := range []struct {
+	for _, field := range []struct {
 		name string
 		set  bool
-	}{{"StartPhases", len(a.StartPhases) > 0}, {"PrepStop", a.PrepStop != nil}, {"Stop", a.Stop != nil}, {"ConfigChange", a.ConfigChange != nil}} {
-		if callback.set {
-			fault("%s without Start is never called", callback.name)
+	}{{"StartPhases", len(a.StartPhases) > 0}, {"PrepStop", a.PrepStop != nil}, {"Stop", a.Stop != nil}, {"ConfigChange", a.ConfigChange != nil}, {"MaxTime", a.MaxTime != 0}} {
+		if field.set {
+			fault("%s without Start means nothing", field.name)
 		}
 	}
 }
@@ -200,7 +207,7 @@ func (a *App) validateTimeouts(fault faultFunc) {
 	for _, t := range []struct {
 		name string
 		d    time.Duration
-	}{{"StartTimeout", a.StartTimeout}, {"PrepStopTimeout", a.PrepStopTimeout}, {"TreeTimeout", a.TreeTimeout}, {"StopTimeout", a.StopTimeout}} {
+	}{{"StartTimeout", a.StartTimeout}, {"PrepStopTimeout", a.PrepStopTimeout}, {"TreeTimeout", a.TreeTimeout}, {"StopTimeout", a.StopTimeout}, {"MaxTime", a.MaxTime}} {
 		if t.d < 0 && t.d != process.Infinity {
 			fault("%s is %v (no limit is process.Infinity)", t.name, t.d)
 		}

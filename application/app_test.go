@@ -18,7 +18,7 @@ func TestValidate(t *testing.T) {
 		Env:         []Setting{&Var[int]{Name: "n", Default: -1, Check: func(int) error { return errors.New("too small") }}, &Var[int]{Name: "n"}, &Var[int]{}, nil},
 		StartPhases: []Phase{{Name: "p"}, {Name: "p", Run: func(context.Context) error { return nil }}, {}},
 		PrepStop:    func(context.Context) error { return nil },
-		TreeTimeout: -2 * time.Second,
+		TreeTimeout: -2 * time.Second, MaxTime: -3 * time.Second,
 	}
 	err := bad.validate()
 	spec, ok := errors.AsType[*SpecError](err)
@@ -29,7 +29,7 @@ func TestValidate(t *testing.T) {
 		"Name is empty", "Needs[1] is nil", "other is in Needs and again in Needs", "other is in Needs and again in Included",
 		"n: its Default is refused by its Check: too small", `Env has "n" twice`, "Env[2] has no Name", "Env[3] is nil",
 		"StartPhases[0] (p) has no Run", `StartPhases has "p" twice`, "StartPhases[2] has no Name",
-		"StartPhases without Start is never called", "PrepStop without Start is never called", "TreeTimeout is -2s",
+		"StartPhases without Start means nothing", "PrepStop without Start means nothing", "TreeTimeout is -2s", "MaxTime is -3s", "MaxTime without Start means nothing",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the faults lack %q:\n%v", want, err)

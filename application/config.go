@@ -1,6 +1,7 @@
 package application
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,15 +85,57 @@ func (c Config) read() (sources, error) {
 }
 
 func parseSource(name string, text []byte) (source, error) {
-	src := source{name: name}
-	if err := json.Unmarshal(text, &src.apps); err != nil {
+	src := source{name: name, apps: map[string]map[string]json.RawMessage{}}
+	if err := json.Unmarshal(text, new(json.RawMessage)); err != nil {
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			line := 1 + strings.Count(string(text[:syntax.Offset]), "\n")
 			err = fmt.Errorf("line %d: %w", line, err)
 		}
 		return source{}, &ConfigError{Source: name, Err: err}
 	}
-	return src, nil
+	apps, err := object(text)
+	if err != nil {
+		return source{}, &ConfigError{Source: name, Err: err}
+	}
+	var faults []error
+	for app, raw := range apps {
+		if src.apps[app], err = object(raw); err != nil {
+			faults = append(faults, &ConfigError{Source: name, App: app, Err: err})
+		}
+	}
+	return src, joinSorted(faults)
+}
+
+// object reads a JSON object. Package json would take the last of two values of
+// one name, and nobody would learn why the first has no effect.
+func object(text []byte) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') {
+		return nil, errors.New(`want an object of applications or settings, like {"broker": {"port": 1884}}`)
+	}
+	values := map[string]json.RawMessage{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := key.(string) // of a text that was parsed before
+		if _, twice := values[name]; twice {
+			return nil, fmt.Errorf("%q is there twice", name)
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, err
+		}
+		values[name] = value
+	}
+	return values, nil
+}
+
+// joinSorted joins faults found in no particular order.
+func joinSorted(faults []error) error {
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(faults...)
 }
 
 // values returns what app's settings are when it is loaded, or all faults.
@@ -131,8 +174,7 @@ func (s sources) values(app *App) (map[string]any, error) {
 		}
 		values[key] = v
 	}
-	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return values, errors.Join(faults...)
+	return values, joinSorted(faults)
 }
 
 func unknownSetting(app *App) error {

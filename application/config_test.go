@@ -68,7 +68,8 @@ func sourcesOf(t *testing.T, environ []string, files ...string) sources {
 func TestValuesPrecedence(t *testing.T) {
 	s := sourcesOf(t, []string{"BROKER_PORT=9", "BROKER_KEEP_ALIVE=3s", "BROKER_LEVEL=high", "BROKER_ANONYMOUS=false", "OTHER=1"},
 		`{"broker": {"port": 7, "keep-alive": "5s", "data_dir": "/one", "limits": {"Rate": 1, "Burst": 2}}, "other": {"x": 1}}`,
-		`{"broker": {"data_dir": "/two", "peers": ["a", "b"]}}`)
+		`{"broker": {"data_dir": "/two", "peers": ["a", "b"]}}`,
+		`{"broker": {"peers": null}}`)
 	got, err := s.values(brokerApp())
 	want := map[string]any{
 		"port":       9,               // the variable, over both files
@@ -76,7 +77,7 @@ func TestValuesPrecedence(t *testing.T) {
 		"data_dir":   "/two",          // the later file
 		"level":      level(2),
 		"limits":     limits{1, 2},
-		"peers":      []string{"a", "b"},
+		"peers":      []string(nil), // null is a value of a type that has nil
 		"anonymous":  false,
 	}
 	if err != nil || !cmp.Equal(got, want) {
@@ -89,7 +90,7 @@ func TestValuesPrecedence(t *testing.T) {
 
 func TestValuesFaults(t *testing.T) {
 	s := sourcesOf(t, []string{"BROKER_PORT=70000"},
-		`{"broker": {"prot": 7, "keep-alive": 5, "limits": {"rat": 1}, "level": "middling"}}`)
+		`{"broker": {"prot": 7, "keep-alive": 5, "limits": {"rat": 1}, "level": "middling", "anonymous": null}}`)
 	_, err := s.values(brokerApp())
 	if err == nil {
 		t.Fatal("no fault found in a file full of them")
@@ -99,6 +100,7 @@ func TestValuesFaults(t *testing.T) {
 		`file1.json: broker.keep-alive: want a duration in quotes, like "5s"`,
 		`file1.json: broker.limits: json: unknown field "rat"`,
 		`file1.json: broker.level: "middling" is neither low nor high`,
+		"file1.json: broker.anonymous: null is no value; leave the setting out for its default",
 		"BROKER_PORT: broker.port: no TCP port",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -109,6 +109,7 @@ func (c *controller) goDown(cause error) {
 		r := &Report{What: NodeGoesDown, App: ended.App, Type: ended.Type, Reason: ended.Reason}
 		r.emit(c.ctx, process.PID{})
 	}
+	c.announce()
 	c.next()
 }
 
@@ -116,7 +117,7 @@ func (c *controller) goDown(cause error) {
 // has come up or has gone.
 func (c *controller) next() {
 	d := c.down
-	if d == nil || d.over {
+	if d == nil || d.over || c.herald.speaking() {
 		return
 	}
 	if n := len(c.rising); n > 0 {

@@ -3,6 +3,7 @@ package application
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -32,7 +33,7 @@ func LoadedApplications(ctx context.Context) ([]*App, error) {
 type Info struct {
 	App   *App
 	Type  Type
-	Phase string      // "loaded", "starting", "running", "prep_stop" ...
+	Phase string      // "loaded", "not permitted", "starting", "running", "prep_stop" ...
 	Since time.Time   // when the phase began; zero if it does not run
 	PID   process.PID // its own process; zero for one that does not run, and for a library
 	Top   process.PID // of its tree
@@ -46,22 +47,28 @@ func Infos(ctx context.Context) ([]Info, error) {
 		return nil, err
 	}
 	c.mu.RLock()
+	defer c.mu.RUnlock()
 	instances := slices.Concat(c.running, c.rising)
-	c.mu.RUnlock()
-	up := map[*App]bool{}
-	for _, i := range instances {
-		up[i.app] = true
-	}
 	var infos []Info
-	for _, app := range c.loadedApps() {
-		if !up[app] {
-			infos = append(infos, Info{App: app, Phase: phaseNone.String()})
+	for app, place := range c.loaded {
+		if !slices.ContainsFunc(instances, func(i *instance) bool { return i.app == app }) {
+			infos = append(infos, place.info(app))
 		}
 	}
+	slices.SortFunc(infos, func(a, b Info) int { return strings.Compare(a.App.Name, b.App.Name) })
 	for _, i := range instances {
 		infos = append(infos, i.info())
 	}
 	return infos, nil
+}
+
+// info is of an application that does not run; its type is as what it would
+// start.
+func (p *place) info(app *App) Info {
+	if p.forbidden {
+		return Info{App: app, Type: p.wanted, Phase: "not permitted"}
+	}
+	return Info{App: app, Phase: phaseNone.String()}
 }
 
 func (i *instance) info() Info {

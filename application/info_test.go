@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,29 +43,6 @@ func TestInfos(t *testing.T) {
 	})
 }
 
-func TestOf(t *testing.T) {
-	inBubble(t, func(k *kit) {
-		a := k.app("a")
-		k.ok(Start(k.ctx, a, Temporary))
-		if Of(k.ctx) != nil || OfProcess(k.ctx, k.pid(controllerName)) != nil {
-			t.Error("what belongs to no application is said to belong to one")
-		}
-		if Of(In(k.ctx, a)) != a {
-			t.Error("In is not seen by Of")
-		}
-		k.ask("a_top", func(ctx context.Context) {
-			_, err := process.Go(ctx, func(ctx context.Context) error {
-				if Of(ctx) != a {
-					t.Errorf("Of in a worker below a's top = %v", Of(ctx))
-				}
-				return nil
-			})
-			k.ok(err)
-		})
-		synctest.Wait()
-	})
-}
-
 func TestReportEach(t *testing.T) {
 	app := &App{Name: "a"}
 	r := &Report{
@@ -101,6 +77,7 @@ func TestReportTexts(t *testing.T) {
 		{Report{What: Exited, Type: Transient, Reason: process.ErrShutdown}, process.LevelError, "application a (transient) ended"},
 		{Report{What: Exited, Type: Temporary, Reason: failed}, process.LevelError, "application a (temporary) did not start"},
 		{Report{What: CallbackFailed, Reason: errBoom}, process.LevelError, "application a: a callback failed"},
+		{Report{What: Withheld, Type: Permanent}, process.LevelInfo, "application a does not start: it is not permitted to run on this node"},
 		{Report{What: StillNeeded, By: []*App{{Name: "b"}}}, process.LevelWarn, "application a is being stopped though others run that need it: b"},
 	} {
 		tt.r.App = app

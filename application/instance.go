@@ -15,7 +15,8 @@ type instance struct {
 	app *App
 	typ Type
 	*place
-	born time.Time
+	caller uintptr // of the code that asked for it
+	born   time.Time
 
 	mu sync.Mutex
 	// Guarded by mu. The application's own process writes, reports read.
@@ -46,6 +47,8 @@ type place struct {
 	env   *environment
 	group *process.Group
 	last  atomic.Pointer[instance] // the one that runs, or ran last
+
+	permission // written by the controller with its mu held
 }
 
 // enter notes that the next phase has begun.

@@ -91,7 +91,7 @@ func (l *life) caller() {
 	for range 8 {
 		l.pause()
 		app := l.apps[l.number(len(l.apps))]
-		switch l.number(6) {
+		switch l.number(8) {
 		case 0:
 			_ = Start(l.ctx, app, Temporary)
 		case 1, 2:
@@ -106,6 +106,10 @@ func (l *life) caller() {
 			if pid, ok := process.Whereis(l.ctx, app.Name+"_top"); ok {
 				_ = process.Kill(l.ctx, pid.Parent())
 			}
+		case 6:
+			_ = Permit(l.ctx, app, false)
+		case 7:
+			_ = Permit(l.ctx, app, true)
 		}
 	}
 }

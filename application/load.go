@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -112,13 +113,5 @@ func (c *controller) loadedApps() []*App {
 }
 
 func sortByName(apps []*App) {
-	slices.SortFunc(apps, func(a, b *App) int {
-		switch {
-		case a.Name < b.Name:
-			return -1
-		case a.Name > b.Name:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(apps, func(a, b *App) int { return strings.Compare(a.Name, b.Name) })
 }

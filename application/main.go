@@ -21,7 +21,7 @@ import (
 // something did not start, 3 if an application ended that the program cannot do
 // without, 4 if the stop was not clean, 5 if it was forced.
 func Main(apps ...*App) {
-	err := Run(context.Background(), MainOptions(), apps...)
+	err := runAs(context.Background(), MainOptions(), apps, callerPC())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}

@@ -30,6 +30,9 @@ type (
 	finishMsg struct{} // take it down
 )
 
+// timeUp is what a master tells itself after MaxTime.
+type timeUp struct{}
+
 // startedMsg tells the controller that an application is up.
 type startedMsg struct{ inst *instance }
 
@@ -47,6 +50,8 @@ func (m *master) Handle(ctx context.Context, msg any) error {
 		return m.start(ctx)
 	case *finishMsg:
 		return process.End(process.ErrShutdown)
+	case *timeUp:
+		return process.End(process.Shutdown(errTimeUp)) // without a reason: that is a normal end
 	case *process.Down: // of the top; there is no other monitor
 		// The reason of one that had ended before it was monitored is not in
 		// the message; its PID knows.
@@ -70,7 +75,10 @@ func (m *master) Handle(ctx context.Context, msg any) error {
 	return nil
 }
 
-var errTopEnded = errors.New("the top of the tree has ended")
+var (
+	errTopEnded = errors.New("the top of the tree has ended")
+	errTimeUp   = errors.New("its MaxTime is over")
+)
 
 // start runs Start and the start phases. What it leaves behind by failing is
 // taken down in Terminate.
@@ -102,6 +110,9 @@ func (m *master) start(ctx context.Context) error {
 		return process.ErrKilled
 	}
 	m.enter(ctx, phaseRunning, "")
+	if m.app.MaxTime > 0 {
+		process.After(ctx, m.app.MaxTime, &timeUp{})
+	}
 	return process.Send(ctx, m.controller, &startedMsg{m.instance})
 }
 

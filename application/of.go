@@ -24,6 +24,23 @@ func Of(ctx context.Context) *App {
 	return nil
 }
 
+// Starting reports whether the application of ctx is in the middle of its start.
+// In the Init of a worker it tells a first start, where the start phases are
+// still to come, from one by a supervisor later on. (In OTP's words: start_type
+// is normal, not local.)
+func Starting(ctx context.Context) bool {
+	switch scope := ctx.Value(scopeKey{}).(type) {
+	case *instance:
+		return scope.phase() == phaseStart
+	case *App:
+		if c, err := controllerOf(ctx); err == nil {
+			at, _, _ := c.standing(scope)
+			return at == phaseStart
+		}
+	}
+	return false
+}
+
 // In returns a ctx that reads and sets the settings of app, for those outside
 // of it: a main function, a test, a console. It does not make anything that is
 // started with it a part of the application.

@@ -91,6 +91,9 @@ func needsOf(app *App, present func(*App) bool) []*App {
 	for _, part := range inside {
 		for _, other := range slices.Concat(part.Needs, slices.DeleteFunc(slices.Clone(part.Optional), func(o *App) bool { return !present(o) })) {
 			itself := other == app && part == app // a cycle of one, kept to be found
+			if other == nil {
+				continue // that is refused when part is loaded
+			}
 			if itself || !slices.Contains(inside, other) && !slices.Contains(needs, other) {
 				needs = append(needs, other)
 			}
@@ -104,7 +107,7 @@ func withIncluded(app *App) []*App {
 	all := []*App{app}
 	for i := 0; i < len(all); i++ {
 		for _, in := range all[i].Included {
-			if !slices.Contains(all, in) {
+			if in != nil && !slices.Contains(all, in) { // nil is refused by validate
 				all = append(all, in)
 			}
 		}

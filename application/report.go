@@ -24,11 +24,12 @@ const (
 	OrderHazard                // By called it, and will go on when it has stopped
 	NotDrained                 // its tree goes down while processes outside (Left) that call it live
 	NodeGoesDown               // the node stops because of it
+	Withheld                   // it was to start, but may not: see Permit
 )
 
 func (w What) String() string {
 	return [...]string{"phase", "started", "exited", "callback failed", "hung", "strays ended",
-		"still needed", "order hazard", "not drained", "node goes down"}[w]
+		"still needed", "order hazard", "not drained", "node goes down", "withheld"}[w]
 }
 
 // A Report is the Detail of the events of kind process.Application.
@@ -88,6 +89,8 @@ func (r *Report) level() process.Level {
 		return process.LevelQuiet
 	case Started:
 		return process.LevelDebug
+	case Withheld:
+		return process.LevelInfo
 	case Exited:
 		switch {
 		case r.Reason == ErrStopped:
@@ -125,6 +128,8 @@ func (r *Report) text() string {
 		return app + ": " + r.Note
 	case NodeGoesDown:
 		return app + " takes its node down"
+	case Withheld:
+		return app + " does not start: it is not permitted to run on this node"
 	}
 	panic("application: no such report: " + r.What.String())
 }
@@ -150,6 +155,14 @@ type Left struct {
 	Path    string
 	Spawner string // file:line of who started it
 	Stack   string // where its goroutine stands; "" if it has none
+}
+
+// Each makes a Left a process.Detail.
+func (l Left) Each(yield func(key string, value any)) {
+	yield("left", l.String())
+	if l.Stack != "" {
+		yield("stack", l.Stack)
+	}
 }
 
 func (l Left) String() string {

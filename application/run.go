@@ -40,55 +40,13 @@ type Options struct {
 	// Ready is called when all have started; nil: nothing is.
 	Ready func(context.Context)
 
+	// Stopping is called when the node begins to go down, before the first
+	// application is stopped. cause is why: an *EndedError, or nil if it was
+	// asked to. The stop waits for it, for DefaultTimeout. nil: nothing is.
+	Stopping func(ctx context.Context, cause error)
+
 	// Output is where a forced stop shows what hangs; nil: standard error.
 	Output io.Writer
-}
-
-// An Ending says how a run that did not go well has ended. It is also the exit
-// code that Main gives.
-type Ending int
-
-// The endings. Go itself exits with 2 after a fatal error, so that is none.
-const (
-	FailedStart Ending = 1 // an application did not start, or the configuration is bad
-	AppEnded    Ending = 3 // an application ended that the node could not do without
-	UncleanStop Ending = 4 // stopped as asked, but something failed or had to be killed on the way
-	Forced      Ending = 5 // a second signal, or StopTimeout, cut the stop short
-)
-
-func (e Ending) String() string {
-	switch e {
-	case FailedStart:
-		return "failed to start"
-	case AppEnded:
-		return "an application ended"
-	case UncleanStop:
-		return "unclean stop"
-	case Forced:
-		return "forced to stop"
-	}
-	return fmt.Sprintf("Ending(%d)", int(e))
-}
-
-// A RunError says how a run ended that did not go well, and why.
-type RunError struct {
-	Ending Ending
-	Err    error
-}
-
-func (e *RunError) Error() string { return e.Ending.String() + ": " + e.Err.Error() }
-func (e *RunError) Unwrap() error { return e.Err }
-
-// ExitCode returns the exit code for what Run returned: 0 for nil, else that of
-// its Ending.
-func ExitCode(err error) int {
-	if err == nil {
-		return 0
-	}
-	if run, ok := errors.AsType[*RunError](err); ok {
-		return int(run.Ending)
-	}
-	return int(FailedStart)
 }
 
 // Run starts the applications and all that they need on a node of its own,
@@ -97,7 +55,11 @@ func ExitCode(err error) int {
 // start is fine: the start unwinds, then what has started stops. It returns
 // nil if all went well, otherwise a *RunError.
 func Run(ctx context.Context, o Options, apps ...*App) error {
-	r := &run{Options: o, apps: apps}
+	return runAs(ctx, o, apps, callerPC())
+}
+
+func runAs(ctx context.Context, o Options, apps []*App, caller uintptr) error {
+	r := &run{Options: o, apps: apps, caller: caller}
 	if len(apps) > 0 {
 		o.Node.Name = cmp.Or(o.Node.Name, apps[len(apps)-1].String())
 	}
@@ -127,6 +89,7 @@ func Run(ctx context.Context, o Options, apps ...*App) error {
 type run struct {
 	Options
 	apps    []*App
+	caller  uintptr // of the code that called Run
 	node    *process.Node
 	control *controller
 
@@ -146,11 +109,13 @@ func (r *run) prepare() error {
 			return err
 		}
 	}
-	if _, err := process.GoSpec(ctx, process.Spec{Name: "coppice.signals", Kind: "signals"}, r.watch); err != nil {
+	if _, err := process.GoSpec(ctx, process.Spec{Name: "coppice.signals", Kind: "signals", Caller: r.caller}, r.watch); err != nil {
 		return err
 	}
 	var err error
-	r.control, err = controllerOf(ctx)
+	if r.control, err = controllerOf(ctx); err == nil && r.Stopping != nil {
+		r.control.update(func() { r.control.herald = &herald{tell: r.Stopping, caller: r.caller} })
+	}
 	return err
 }
 
@@ -206,7 +171,7 @@ func (r *run) start() error {
 	if err != nil {
 		return err
 	}
-	_, err = EnsureAllStarted(r.asked, r.Type.or(Permanent), plan...)
+	_, err = ensureAllStarted(r.asked, r.Type.or(Permanent), plan, r.caller)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -127,12 +128,28 @@ func (v *Var[T]) fromJSON(raw json.RawMessage) (any, error) {
 		*d = parsed
 		return v.checked(t)
 	}
+	if string(raw) == "null" && !takesNull[T]() {
+		return nil, errors.New("null is no value; leave the setting out for its default")
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&t); err != nil {
 		return nil, err
 	}
 	return v.checked(t)
+}
+
+// takesNull reports whether null means something to a T. To decode it into
+// any other would make that zero in silence.
+func takesNull[T any]() bool {
+	if _, own := any(new(T)).(json.Unmarshaler); own {
+		return true
+	}
+	switch reflect.TypeFor[T]().Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
+		return true
+	}
+	return false
 }
 
 // fromText reads the value from an environment variable: strings, durations

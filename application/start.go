@@ -3,7 +3,7 @@ package application
 import (
 	"context"
 	"errors"
-	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -20,12 +20,20 @@ import (
 // starting gets the same answer as the first. When ctx is done the caller stops
 // waiting; the start goes on.
 func Start(ctx context.Context, app *App, typ Type) error {
-	return ask(ctx, &startRequest{app: app, typ: typ})
+	return start(ctx, app, typ, callerPC())
+}
+
+func start(ctx context.Context, app *App, typ Type, caller uintptr) error {
+	return ask(ctx, &startRequest{app: app, typ: typ, caller: caller})
 }
 
 // EnsureStarted is Start, and content with an application that runs already.
 func EnsureStarted(ctx context.Context, app *App, typ Type) error {
-	err := Start(ctx, app, typ)
+	return ensureStarted(ctx, app, typ, callerPC())
+}
+
+func ensureStarted(ctx context.Context, app *App, typ Type, caller uintptr) error {
+	err := start(ctx, app, typ, caller)
 	if _, already := errors.AsType[*AlreadyStartedError](err); already {
 		return nil
 	}
@@ -40,6 +48,10 @@ func EnsureStarted(ctx context.Context, app *App, typ Type) error {
 // When ctx is done it stops waiting and undoes nothing: what it has started,
 // and returns, runs on, and what is starting goes on starting.
 func EnsureAllStarted(ctx context.Context, typ Type, apps ...*App) ([]*App, error) {
+	return ensureAllStarted(ctx, typ, apps, callerPC())
+}
+
+func ensureAllStarted(ctx context.Context, typ Type, apps []*App, caller uintptr) ([]*App, error) {
 	c, err := controllerOf(ctx)
 	if err != nil {
 		return nil, err
@@ -55,7 +67,7 @@ func EnsureAllStarted(ctx context.Context, typ Type, apps ...*App) ([]*App, erro
 	}
 	var started []*App
 	for _, app := range plan {
-		err := Start(ctx, app, typ)
+		err := start(ctx, app, typ, caller)
 		if _, already := errors.AsType[*AlreadyStartedError](err); already {
 			continue // by somebody else, meanwhile
 		}
@@ -86,8 +98,18 @@ func undo(ctx context.Context, started []*App, err error) error {
 
 type startRequest struct {
 	process.Call
-	app *App
-	typ Type
+	app    *App
+	typ    Type
+	caller uintptr // where it was asked for
+}
+
+// callerPC returns the pc of the code that called the exported function which
+// calls it: reports name that line as the one that started an application's
+// processes.
+func callerPC() uintptr {
+	var pc [1]uintptr
+	runtime.Callers(3, pc[:])
+	return pc[0]
 }
 
 // startLate tells the controller that a start has run out of time.
@@ -99,11 +121,15 @@ func (c *controller) start(req *startRequest) {
 		req.Reply(nil, err)
 		return
 	}
+	if c.withhold(req) {
+		return
+	}
 	if i := c.find(req.app); i != nil { // on the way up, or down: then it is started again after
 		i.starters = append(i.starters, req)
 		return
 	}
-	i := &instance{app: req.app, typ: req.typ.or(Temporary), place: c.loaded[req.app], born: time.Now(), starters: []*startRequest{req}}
+	i := &instance{app: req.app, typ: req.typ.or(Temporary), place: c.loaded[req.app], caller: req.caller,
+		born: time.Now(), starters: []*startRequest{req}}
 	i.last.Store(i)
 	c.update(func() { c.rising = append(c.rising, i) })
 	if req.app.library() {
@@ -119,80 +145,6 @@ func (c *controller) start(req *startRequest) {
 	if limit := req.app.limit(phaseStart); limit >= 0 {
 		i.timer = process.After(c.ctx, limit, &startLate{i})
 	}
-}
-
-func (c *controller) mayStart(req *startRequest) error {
-	app := req.app
-	refuse := func(err error) error { return &Error{Op: "start", App: app, Err: err} }
-	switch {
-	case app == nil:
-		return errors.New("application: start of a nil App")
-	case req.typ > Temporary:
-		return refuse(fmt.Errorf("%w: %v", ErrInvalidType, req.typ))
-	case c.down != nil:
-		return refuse(ErrNodeDown)
-	}
-	if c.loaded[app] == nil {
-		if err := c.load(app); err != nil {
-			return err
-		}
-	}
-	if i := c.find(app); i != nil {
-		switch {
-		case i.phase() == phaseRunning && !i.asked:
-			return &AlreadyStartedError{App: app}
-		case i.isCallback(req.From()) || c.wouldWaitForItself(req, i):
-			return refuse(ErrOwnCallback)
-		}
-		return nil
-	}
-	return c.missing(app)
-}
-
-// wouldWaitForItself reports whether the caller is part of an application whose
-// own start has to wait until that of i is over, and that of i, directly or
-// through others, for the caller's.
-func (c *controller) wouldWaitForItself(req *startRequest, i *instance) bool {
-	at := slices.IndexFunc(c.rising, func(j *instance) bool { return j.group == req.From().Group() })
-	return at >= 0 && c.waitsFor(i, c.rising[at])
-}
-
-// waitsFor reports whether the start of i waits for that of j. There are no
-// circles in who waits for whom: they are refused.
-func (c *controller) waitsFor(i, j *instance) bool {
-	if i == j {
-		return true
-	}
-	for _, k := range c.rising {
-		asks := func(req *startRequest) bool { return req.Waiting() && req.From().Group() == i.group }
-		if slices.ContainsFunc(k.starters, asks) && c.waitsFor(k, j) {
-			return true
-		}
-	}
-	return false
-}
-
-// missing says which of app's needs does not run: first those that were never
-// started, then those that have ended since (APP-05, APP-06). Optional ones
-// need not.
-func (c *controller) missing(app *App) error {
-	up := c.upNow()
-	var ended *App
-	for _, need := range needsOf(app, func(*App) bool { return false }) {
-		if slices.Contains(up, need) {
-			continue
-		}
-		if _, was := c.started[need]; !was || c.find(need) != nil {
-			return &DependencyError{App: app, Needs: need, Err: ErrNotStarted}
-		}
-		if ended == nil {
-			ended = need
-		}
-	}
-	if ended != nil {
-		return &DependencyError{App: app, Needs: ended, Err: ErrNotRunning}
-	}
-	return nil
 }
 
 // up notes that an application has started.
@@ -211,7 +163,14 @@ func (c *controller) up(i *instance) {
 	for _, req := range starters {
 		req.Reply(nil, nil)
 	}
-	c.next()
+	switch {
+	case c.down != nil:
+		c.next()
+	case i.forbidden: // meanwhile; OTP too looks again
+		c.finish(i)
+	default: // forbidden, and permitted again
+		i.answerStoppers(nil)
+	}
 }
 
 // startLate ends a start that takes too long. Its process is in the middle of

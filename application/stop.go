@@ -19,36 +19,39 @@ func Stop(ctx context.Context, app *App) error {
 
 type stopRequest struct {
 	process.Call
-	app *App
+	app    *App
+	forbid bool // and it may not start again, see Permit
 }
 
 func (c *controller) stop(req *stopRequest) {
-	refuse := func(err error) { req.Reply(nil, &Error{Op: "stop", App: req.app, Err: err}) }
+	if err := c.mayStop(req); err != nil {
+		req.Reply(nil, &Error{Op: req.op(), App: req.app, Err: err})
+		return
+	}
 	i := c.find(req.app)
+	c.forbid(req, i)
 	if i == nil {
-		if _, was := c.started[req.app]; !was {
-			refuse(ErrNotStarted)
-			return
-		}
 		delete(c.started, req.app)
 		req.Reply(nil, nil)
 		return
 	}
-	switch going := i.asked || i.phase() > phaseRunning; {
-	case !going && i.phase() < phaseRunning:
-		refuse(ErrNotStarted) // it is starting; OTP says so too
-	case i.isCallback(req.From()):
-		refuse(ErrOwnCallback)
-	case !going && c.down != nil:
-		refuse(ErrNodeDown) // its turn will come; to wait for it might be to wait for oneself
-	default:
-		i.stoppers = append(i.stoppers, req)
-		if !going {
-			c.warnDependents(i)
-			c.finish(i)
-		}
+	i.stoppers = append(i.stoppers, req)
+	if !i.going() && i.phase() == phaseRunning { // else up or over will see to it
+		c.warnDependents(i)
+		c.finish(i)
 	}
 }
+
+func (req *stopRequest) op() string {
+	if req.forbid {
+		return "permit"
+	}
+	return "stop"
+}
+
+// going reports whether an application is on its way down, or will be once its
+// start has given up.
+func (i *instance) going() bool { return i.asked || i.phase() > phaseRunning }
 
 // finish sends an application down.
 func (c *controller) finish(i *instance) {

@@ -81,7 +81,7 @@ func (m *master) configChange(ctx context.Context, c Change) error {
 func (m *master) run(ctx context.Context, name Callback, p phase, f func(context.Context) error) error {
 	var returned error
 	ctx = process.WithBirth(ctx, process.Birth{ID: p.String()})
-	pid, err := process.GoSpec(ctx, process.Spec{Kind: kindHelper}, func(ctx context.Context) error {
+	pid, err := process.GoSpec(ctx, process.Spec{Kind: kindHelper, Caller: m.caller}, func(ctx context.Context) error {
 		returned = f(ctx)
 		return nil // a returned error is an answer, not a crash
 	})
