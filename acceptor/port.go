@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 
 	"github.com/coppice-go/coppice/process"
@@ -14,9 +15,10 @@ import (
 // them to end closes the socket, for they only end all together: when the port
 // is stopped, or when the socket is broken and a new one has to be opened.
 type port struct {
-	l      *listener
-	ln     net.Listener
-	closed atomic.Bool
+	l       *listener
+	ln      net.Listener
+	closed  atomic.Bool
+	closing sync.Once
 }
 
 // open is the start function of the port: it binds, in the process of the
@@ -60,12 +62,14 @@ func (p *port) acceptors() supervisor.Spec {
 	return spec
 }
 
-// close closes the socket, once.
+// close closes the socket. When it returns the socket is closed, whoever was the
+// first to call it: the address is free for the next port.
 func (p *port) close() {
-	if !p.closed.Swap(true) {
+	p.closed.Store(true)
+	p.closing.Do(func() {
 		// Whatever close says, the descriptor is gone.
 		_ = p.ln.Close()
-	}
+	})
 }
 
 // A shard is the supervisor that starts an acceptor's connections.
