@@ -40,5 +40,11 @@ func (k Key[R]) Register(ctx context.Context, to process.Target) error {
 	return process.Register(ctx, k.name, to)
 }
 
+// Reregister gives the name to a process that has none, and takes it from the
+// one that has it.
+func (k Key[R]) Reregister(ctx context.Context, to process.Target) error {
+	return process.Reregister(ctx, k.name, to)
+}
+
 // Unregister takes the name away from the process that has it.
 func (k Key[R]) Unregister(ctx context.Context) error { return process.Unregister(ctx, k.name) }

@@ -100,8 +100,8 @@ func (t *table[K, V]) register(ctx context.Context, key K, value V) error {
 	if t.closed {
 		return gone(t.pid, t.name)
 	}
-	if has := all(p.byKey, key); t.unique && len(has) > 0 {
-		return &process.AlreadyStartedError{Name: t.title(key), PID: has[0].PID}
+	if t.unique && p.byKey[key] != nil {
+		return &process.AlreadyStartedError{Name: t.title(key), PID: all(p.byKey, key)[0].PID}
 	}
 	if _, err := process.Keep(ctx, pid, p); err != nil {
 		return err
@@ -132,12 +132,20 @@ func (t *table[K, V]) unregister(ctx context.Context, key K, match func(V) bool)
 	return n, nil
 }
 
-// own returns a process's entries under a key.
+// own returns a process's entries under a key. There may be very many of that
+// key, or very many of that process.
 func (p *part[K, V]) own(pid process.PID, key K) (own []*Entry[K, V]) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	for _, e := range all(p.byKey, key) {
-		if e.PID == pid {
+	its, others := p.byPID[pid], p.byKey[key]
+	if its == nil || others == nil {
+		return nil
+	}
+	if others.Len() < its.Len() {
+		its = others
+	}
+	for _, e := range its.All() {
+		if e.PID == pid && e.Key == key {
 			own = append(own, e)
 		}
 	}
