@@ -58,10 +58,21 @@
 // Names, links, exit signals, Terminate and trapping are those of all
 // processes; see package process.
 //
+// # Coming from gen_statem
+//
+// The types of events (call, cast, info, internal, time-out) are types of E, or
+// nothing: what matters to a handler is what an event is, not how it came.
+// [Turn.Insert] takes any. Every row has its function, and a function for all
+// states is one that the rows call. A callback module that changes is a value
+// of an interface in the data (see the example callbackModules).
+// [Machine.Behaviour] is enter_loop, [SendRequest] and [Notify] are
+// send_request and check_response. Package process/system is sys.
+//
 // # What we ask of you
 //
 // A handler should not wait long: nothing else is handled meanwhile, not even
-// a time-out. What takes long belongs into a process of its own that sends an
+// a time-out. Ask other machines by [SendRequest] and [Notify] rather than
+// [Call]. What takes long belongs into a process of its own that sends an
 // event when it is done. Data belongs to the handlers; let others ask for it
 // by a call.
 package statem

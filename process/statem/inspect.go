@@ -11,19 +11,24 @@ func (r *runner[S, E, D]) InspectState() any {
 		data = inspect(r.data)
 	}
 	m := &r.rule
-	if len(m.ahead)+len(m.postponed)+len(m.timeouts) == 0 {
+	if !r.unseen && len(m.ahead)+len(m.postponed)+len(m.timeouts) == 0 {
 		return struct {
 			State S
 			Data  any
 		}{r.in, data}
 	}
+	var event any // in hand, when it is not the message in hand
+	if r.unseen && !r.hand.expired {
+		event = r.hand.event
+	}
 	return struct {
 		State     S
 		Data      any
+		Event     any
 		Next      []E // inserted, or to be retried
 		Postponed []E // oldest first
 		Timeouts  []Timeout
-	}{r.in, data, m.comingEvents(), eventsOf(m.postponed), m.armedTimeouts()}
+	}{r.in, data, event, m.comingEvents(), eventsOf(m.postponed), m.armedTimeouts()}
 }
 
 // comingEvents are those ahead of the mailbox, the next one first.

@@ -21,6 +21,8 @@ type runner[S comparable, E, D any] struct {
 	data    *D
 	turn    Turn[E]
 	begun   bool
+	hand    item[E] // being handled
+	unseen  bool    // hand is not what came by the mailbox, so reports do not know it
 	timers  map[Timeout]*process.Timer
 	probe   process.Probe // of package system; nil: nobody listens
 }
@@ -77,7 +79,8 @@ func (r *runner[S, E, D]) Handle(ctx context.Context, msg any) error {
 	if r.probe != nil {
 		r.listen(ctx, msg, it)
 	}
-	if err := r.step(it); err != nil {
+	_, byTimer := msg.(fired)
+	if err := r.step(it, byTimer); err != nil {
 		return err
 	}
 	return r.drain()
@@ -92,7 +95,7 @@ func (r *runner[S, E, D]) drain() error {
 		if !ok {
 			break
 		}
-		if err := r.step(it); err != nil {
+		if err := r.step(it, true); err != nil {
 			return err
 		}
 	}
@@ -142,7 +145,8 @@ func (r *runner[S, E, D]) begin() error {
 }
 
 // step handles one event, from the handler to the timers.
-func (r *runner[S, E, D]) step(it item[E]) error {
+func (r *runner[S, E, D]) step(it item[E], unseen bool) error {
+	r.hand, r.unseen = it, unseen
 	from, fx := r.in, &r.turn.fx
 	to, err := r.handle(it)
 	r.send()
@@ -165,6 +169,7 @@ func (r *runner[S, E, D]) step(it item[E]) error {
 	if to != from && process.Wants(r.ctx, process.Changed) {
 		process.Emit(r.ctx, process.Event{Kind: process.Changed, Text: "state changed", Msg: it.event, Detail: change{from, to}})
 	}
+	r.hand, r.unseen = item[E]{}, false
 	return nil
 }
 
@@ -226,6 +231,9 @@ func (r *runner[S, E, D]) enter(from S) error {
 
 // Terminate calls the user's.
 func (r *runner[S, E, D]) Terminate(ctx context.Context, reason error) error {
+	if r.probe != nil {
+		r.probe.Event(process.Event{Kind: process.Exited, PID: process.Self(ctx), Reason: reason})
+	}
 	terminate := r.machine.spec.Terminate
 	if terminate == nil {
 		return nil

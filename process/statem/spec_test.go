@@ -83,3 +83,23 @@ func TestDOT(t *testing.T) {
 		t.Errorf("States = %v, want the order in which they are reached", got)
 	}
 }
+
+// GST-37: a state in which a machine would be stuck is seen in its picture: only
+// the end of the process leads out of it.
+func TestSinksAreDrawn(t *testing.T) {
+	m := statem.Must(statem.New(spec{
+		First: []string{"open"},
+		States: map[string]statem.State[string, string, script]{
+			"open":   {On: ignoring, To: []string{"closed"}},
+			"closed": {On: ignoring},
+		},
+	}))
+	if got := m.Mermaid(); !strings.Contains(got, "    s1 --> [*]\n") || strings.Contains(got, "s0 --> [*]") {
+		t.Errorf("closed is not seen to be the last state:\n%s", got)
+	}
+	if got := m.DOT(); !strings.Contains(got, "\ts1 -> end\n") {
+		t.Errorf("closed is not seen to be the last state:\n%s", got)
+	}
+}
+
+func ignoring(*script, *turn, string) (string, error) { return "", nil }

@@ -36,12 +36,30 @@ func (m *Machine[S, E, D]) StartFunc() func(context.Context) (process.PID, error
 	}
 }
 
-// start fills in what the machine says of its process.
+// StartMonitor is a start and [Monitor] in one step, for a machine that starts
+// another: as makes an event of its end, with its true reason however early it
+// comes. It is not linked. A start that fails gives its error and nothing more.
+func StartMonitor[S comparable, E, D, O any](ctx context.Context, m *Machine[S, E, D], as func(process.Down) O) (Ref[E], process.MonitorRef, error) {
+	if _, err := As[O](process.Self(ctx)); err != nil {
+		return Ref[E]{}, process.MonitorRef{}, err
+	}
+	pid, ref, err := process.StartMonitor(ctx, m.process(process.Spec{Caller: callerPC(), Unlinked: true}), as)
+	if err != nil {
+		return Ref[E]{}, process.MonitorRef{}, err
+	}
+	return Ref[E]{pid}, ref, nil
+}
+
 func (m *Machine[S, E, D]) start(ctx context.Context, spec process.Spec) (process.PID, error) {
+	return process.Start(ctx, m.process(spec))
+}
+
+// process fills in what the machine says of its process.
+func (m *Machine[S, E, D]) process(spec process.Spec) process.Spec {
 	spec.Name, spec.Kind, spec.Behaviour = m.name, Kind, m.Behaviour()
 	spec.TrapExit, spec.Limit = m.spec.TrapExit, m.spec.Limit
 	spec.Grace, spec.Timeout = m.spec.Grace, m.spec.Timeout
-	return process.Start(ctx, spec)
+	return spec
 }
 
 // Behaviour returns what runs the machine in one process: for a process that is

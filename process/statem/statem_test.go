@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/processtest"
 	"github.com/coppice-go/coppice/process/statem"
 )
 
@@ -296,6 +297,58 @@ func TestMonitor(t *testing.T) {
 		_, err = statem.Monitor(ctx, o, func(process.Down) string { return "" })
 		if err == nil {
 			t.Error("Monitor on behalf of a process that is no such machine was not refused")
+		}
+	})
+}
+
+// OTP's D2: a zero time-out that is started again with a delay, before it came,
+// is lost there, and its timer's message leaks to the machine as one that
+// nobody expected. Here it comes once, when it is due, and nothing else does.
+func TestZeroTimeoutStartedAgain(t *testing.T) {
+	for _, which := range []statem.Timeout{statem.EventTimeout, statem.StateTimeout, "x"} {
+		t.Run(string(which), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reports := &processtest.Recorder{}
+				ctx := processtest.Node(t, process.NodeSpec{Probe: reports})
+				s := &script{on: on{
+					"a go": to("a", set("first", 0, "i"), set(which, 0, "zero")),
+					"a i":  to("a", set(which, 20*ms, "late")),
+				}}
+				s.run(ctx, t, s.machine(t), []string{"go", "19ms"})
+				wantLines(t, "before it is due", s.log.take(), "a go", "a i")
+				time.Sleep(time.Second)
+				wantLines(t, "when it is due", s.log.take(), "a late")
+				if seen := reports.Events(0); len(seen) > 0 {
+					t.Errorf("reported: %v", seen)
+				}
+			})
+		})
+	}
+}
+
+// GST-32: the report of a crash has the state, the event in hand, and what
+// waits.
+func TestCrashReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reports := &processtest.Recorder{}
+		ctx := processtest.Node(t, process.NodeSpec{Probe: reports})
+		s := &script{on: on{
+			"a later": to("a", postpone),
+			"a arm":   to("a", set("x", time.Hour, ""), set(state, time.Hour, "")),
+			"a go":    to("b", insert("die", "next")),
+			"b later": to("b", postpone),
+			"b die":   func(*turn) (string, error) { return "b", errBoom },
+		}}
+		s.run(ctx, t, s.machine(t, func(sp *spec) { sp.Inspect = func(*script) any { return "data" } }),
+			[]string{"later arm", "go mail"})
+		crashes := reports.Events(process.Crashed)
+		if len(crashes) != 1 {
+			t.Fatalf("%d crashes were reported, want one", len(crashes))
+		}
+		r := crashes[0].Detail.(*process.CrashReport)
+		const want = `{State:"b" Data:"data" Event:"die" Next:["next" "later"] Postponed:[] Timeouts:["x"]}`
+		if r.State != want || r.Reason != errBoom {
+			t.Errorf("reported %s with %v\nwant %s", r.State, r.Reason, want)
 		}
 	})
 }

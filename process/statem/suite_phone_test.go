@@ -216,7 +216,7 @@ func (c *suiteCase) castTest(to otpTarget) {
 	check()
 	var r requests
 	r.add(c, "alive", to, alive{})
-	if got, _ := r.within(time.Second); got != (response{"alive", "yes", nil}) {
+	if got, _ := r.within(c, time.Second); got != (response{"alive", "yes", nil}) {
 		c.fail("a request was answered with %v", got)
 	}
 }

@@ -3,20 +3,22 @@ package statem_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/statem"
 )
 
-// Requests are calls under way (OTP: a request id collection). In Go a call
-// under way is a process that calls, the collection is a channel, and to give
-// one up is to cancel its ctx.
+// Requests are answers still to come, with labels (OTP: a request id
+// collection).
 type requests struct {
-	came    chan response
-	pending []string
-	giveUp  []context.CancelFunc
+	gather process.Gather
+	sent   []labelled
+}
+
+type labelled struct {
+	label string
+	statem.Pending[any]
 }
 
 type response struct {
@@ -26,73 +28,49 @@ type response struct {
 }
 
 func (r *requests) add(c *suiteCase, label string, to otpTarget, content any) {
-	c.Helper()
-	if r.came == nil {
-		r.came = make(chan response, 10)
-	}
-	r.start(c, label, to, content, func(_ context.Context, came response) { r.came <- came })
-}
-
-// start makes the call in a process of its own, which hands over what came.
-func (r *requests) start(c *suiteCase, label string, to otpTarget, content any, give func(context.Context, response)) {
-	c.Helper()
-	until, cancel := context.WithCancel(context.Background())
-	r.pending, r.giveUp = append(r.pending, label), append(r.giveUp, cancel)
-	_, err := process.Spawn(c.ctx, func(ctx context.Context, _ *process.Inbox[any]) error {
-		asking, err := process.Acting(process.WithCallTimeout(until, process.Infinity), ctx)
-		if err != nil {
-			return err
-		}
-		answer, err := statem.Call(asking, to, otpEvent{Type: "call", Content: content})
-		if until.Err() == nil {
-			give(ctx, response{label, answer, err})
-		}
-		return nil
-	})
-	if err != nil {
-		c.fail("request: %v", err)
+	p := statem.SendRequest(c.ctx, to, otpEvent{Type: "call", Content: content})
+	r.sent = append(r.sent, labelled{label, p})
+	for range 2 { // the second time changes nothing; to OTP it is a badarg
+		r.gather.Add(p.Under())
 	}
 }
 
 // within waits for the next response; false is OTP's timeout, or no_request.
-func (r *requests) within(d time.Duration) (response, bool) {
-	if len(r.pending) == 0 {
-		return response{}, false
+func (r *requests) within(c *suiteCase, d time.Duration) (response, bool) {
+	c.Helper()
+	p, err := r.gather.Next(process.WithCallTimeout(c.ctx, d))
+	if err != nil && !errors.Is(err, process.ErrTimeout) {
+		c.fail("next: %v", err)
 	}
-	select {
-	case came := <-r.came:
-		r.forget(came.label)
-		return came, true
-	case <-time.After(d):
-		return response{}, false
+	for _, sent := range r.sent {
+		if sent.Under() == p {
+			return sent.response(c.ctx), true
+		}
 	}
+	return response{}, false
 }
 
-func (r *requests) forget(label string) {
-	r.pending = slices.DeleteFunc(r.pending, func(l string) bool { return l == label })
-}
-
-func (r *requests) abandon() {
-	for _, cancel := range r.giveUp {
-		cancel()
-	}
+// response is what came of a request that has ended.
+func (l labelled) response(ctx context.Context) response {
+	answer, err := l.Wait(ctx)
+	return response{l.label, answer, err}
 }
 
 // want checks the next response and what is pending after it.
 func (r *requests) want(c *suiteCase, want response, pending int) {
 	c.Helper()
-	got, ok := r.within(time.Hour)
+	got, ok := r.within(c, time.Hour)
 	if !ok || got.label != want.label || got.answer != want.answer || !isReason(got.err, want.err) {
 		c.fail("got %v, %v; want %v", got, ok, want)
 	}
-	if len(r.pending) != pending {
-		c.fail("%d are pending after %v, want %d", len(r.pending), want, pending)
+	if r.gather.Len() != pending {
+		c.fail("%d are pending after %v, want %d", r.gather.Len(), want, pending)
 	}
 }
 
 func (r *requests) wantNone(c *suiteCase, d time.Duration) {
 	c.Helper()
-	if got, ok := r.within(d); ok {
+	if got, ok := r.within(c, d); ok {
 		c.fail("got %v, want none within %v", got, d)
 	}
 }
@@ -137,10 +115,10 @@ var suiteRequests = map[string]func(*suiteCase){
 		r.addThree(c, a, b, d, time.Second, 500*ms)
 		r.want(c, response{"req2", "delayed", nil}, 2)
 		r.wantNone(c, 100*ms)
-		if !slices.Equal(r.pending, []string{"req1", "req3"}) {
-			c.fail("%v are pending", r.pending)
+		if r.gather.Len() != 2 {
+			c.fail("%d are pending", r.gather.Len())
 		}
-		r.abandon()
+		r.gather.Abandon()
 		r.wantNone(c, 2*time.Second) // they were given up
 		c.endThree(a, b, d, own)
 	},
@@ -167,20 +145,19 @@ var suiteRequests = map[string]func(*suiteCase){
 				second = response{"req2", nil, process.ErrNoProc}
 			}
 			process.SendSelf(c.ctx, "other")
-			self := process.Self(c.ctx)
 			var r requests
-			for _, q := range []struct {
-				label string
-				to    otpRef
-				by    time.Duration
-			}{{"req1", a, 400 * ms}, {"req2", b, ms}, {"req3", d, 200 * ms}} {
-				r.start(c, q.label, q.to, delayed{q.by}, func(ctx context.Context, came response) { process.Send(ctx, self, came) })
+			r.addThree(c, a, b, d, 400*ms, 200*ms)
+			for _, sent := range r.sent {
+				sent.Under().Then(func() { process.SendSelf(c.ctx, sent) })
 			}
 			c.receive("other")
 			for _, want := range []response{second, {"req3", "delayed", nil}, {"req1", "delayed", nil}} {
-				m, _ := c.in.ReceiveWithin(time.Second)
-				got, _ := m.(response)
-				if got.label != want.label || got.answer != want.answer || !isReason(got.err, want.err) {
+				m, ok := c.in.ReceiveWithin(time.Second)
+				if !ok {
+					c.fail("%v is missing", want)
+				}
+				sent, _ := m.(labelled)
+				if got := sent.response(c.ctx); got.label != want.label || got.answer != want.answer || !isReason(got.err, want.err) {
 					c.fail("received %v, want %v", m, want)
 				}
 			}

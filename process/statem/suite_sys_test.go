@@ -83,7 +83,7 @@ var suiteSys = map[string]func(*suiteCase){
 		var r requests
 		r.add(c, "hej", ref, "hej")
 		r.wantNone(c, 3*time.Second)
-		r.abandon()
+		r.gather.Abandon()
 		c.resume(ref)
 		c.stopIt(ref)
 	},

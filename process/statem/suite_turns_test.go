@@ -91,7 +91,7 @@ var suiteTurns = map[string]func(*suiteCase){
 		}
 		got := map[response]bool{}
 		for range 2 { // before Terminate has returned
-			came, _ := r.within(time.Second)
+			came, _ := r.within(c, time.Second)
 			got[came] = true
 		}
 		close(gate)
