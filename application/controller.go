@@ -33,7 +33,7 @@ type controller struct {
 	// Owned by the controller's process.
 	ctx     context.Context
 	byPID   map[process.PID]*instance
-	started map[*App]Type // OTP's list: also holds those that ended by themselves since
+	started map[*App]bool // OTP's list: also holds those that ended by themselves since
 }
 
 // controllerName is the name under which a node's controller is found.
@@ -64,7 +64,7 @@ func findController(ctx context.Context) (*controller, process.PID, error) {
 		}
 		c := &controller{
 			node: node, env: newEnvironment(), seen: newCrossings(), gone: make(chan struct{}),
-			loaded: map[*App]*place{}, byPID: map[process.PID]*instance{}, started: map[*App]Type{},
+			loaded: map[*App]*place{}, byPID: map[process.PID]*instance{}, started: map[*App]bool{},
 		}
 		pid, err := process.Start(node.Context(), process.Spec{
 			Name: controllerName, Kind: "application controller", TrapExit: true, Behaviour: c,

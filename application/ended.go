@@ -16,16 +16,11 @@ func (c *controller) ended(pid process.PID, reason error) {
 	}
 	delete(c.byPID, pid)
 	i.timer.Stop()
-	if !i.isThrough() && !i.cleaning {
+	if i.phase() != phaseStopped && !i.cleaning {
 		c.clearUp(i, reason)
 		return
 	}
 	c.over(i)
-}
-
-func (i *instance) isThrough() (through bool) {
-	i.set(func() { through = i.through })
-	return through
 }
 
 // clearUp lets another process finish what a killed one can not.
@@ -100,6 +95,13 @@ func (c *controller) over(i *instance) {
 	c.next()
 }
 
+func (i *instance) answerStarters(err error) {
+	for _, req := range i.starters {
+		req.Reply(nil, err)
+	}
+	i.starters = nil
+}
+
 func (i *instance) answerStoppers(err error) {
 	for _, req := range i.stoppers {
 		req.Reply(nil, err)
@@ -111,11 +113,7 @@ func (i *instance) answerStoppers(err error) {
 func (c *controller) failed(i *instance, failure error) {
 	c.exited(i, failure)
 	c.update(func() { i.wanted = 0 }) // if it was forbidden meanwhile
-	starters := i.starters
-	i.starters = nil
-	for _, req := range starters {
-		req.Reply(nil, failure)
-	}
+	i.answerStarters(failure)
 	callback, _ := errors.AsType[*CallbackError](failure)
 	normal := callback != nil && callback.Outcome == Ended && callback.Err == nil
 	if c.down == nil && i.typ.endsNode(normal) {

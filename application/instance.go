@@ -28,7 +28,6 @@ type instance struct {
 	failure error   // why the start failed
 	reason  error   // with which the top ended by itself
 	faults  []error // what went wrong while stopping
-	through bool    // it has been taken down to the end
 	cancel  context.CancelCauseFunc
 	told    error // why the start should give up, nil: it should not
 

@@ -91,13 +91,11 @@ func (c *controller) unload(app *App) error {
 	return nil
 }
 
-// hasLoaded is for the controller's process, isLoaded for all others.
-func (c *controller) hasLoaded(app *App) bool { return c.loaded[app] != nil }
-
+// isLoaded is not for the controller's process, which just looks.
 func (c *controller) isLoaded(app *App) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.hasLoaded(app)
+	return c.loaded[app] != nil
 }
 
 // loadedApps lists the loaded applications by name.

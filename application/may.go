@@ -30,7 +30,7 @@ func (c *controller) mayStart(req *startRequest) error {
 	}
 	if i := c.find(app); i != nil {
 		switch {
-		case i.phase() == phaseRunning && !i.asked:
+		case c.isUp(i):
 			return &AlreadyStartedError{App: app}
 		case i.isCallback(req.From()) || c.wouldWaitForItself(req.From(), i):
 			return refuse(ErrOwnCallback)
@@ -78,7 +78,7 @@ func (c *controller) missing(app *App) error {
 		if p := c.loaded[need]; p != nil && p.forbidden {
 			return &DependencyError{App: app, Needs: need, Err: ErrNotPermitted}
 		}
-		if _, was := c.started[need]; !was || c.find(need) != nil {
+		if !c.started[need] || c.find(need) != nil {
 			return &DependencyError{App: app, Needs: need, Err: ErrNotStarted}
 		}
 		if ended == nil {
@@ -97,7 +97,7 @@ func (c *controller) mayStop(req *stopRequest) error {
 	if i == nil {
 		return c.mayForget(req)
 	}
-	rising := !i.going() && i.phase() < phaseRunning
+	rising := !i.going() && !c.isUp(i)
 	switch {
 	case rising && !req.forbid:
 		return ErrNotStarted // OTP says so too
@@ -112,11 +112,10 @@ func (c *controller) mayStop(req *stopRequest) error {
 // mayForget is mayStop for an application that does not run.
 func (c *controller) mayForget(req *stopRequest) error {
 	p := c.loaded[req.app]
-	_, ended := c.started[req.app]
 	switch {
 	case req.forbid && p == nil:
 		return ErrNotLoaded
-	case req.forbid || ended || p != nil && p.wanted != 0:
+	case req.forbid || c.started[req.app] || p != nil && p.wanted != 0:
 		return nil
 	}
 	return ErrNotStarted

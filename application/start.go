@@ -155,17 +155,14 @@ func (c *controller) up(i *instance) {
 		c.rising = slices.DeleteFunc(c.rising, func(other *instance) bool { return other == i })
 		c.running = append(c.running, i)
 	})
-	c.started[i.app] = i.typ
+	c.started[i.app] = true
 	r := &Report{What: Started, App: i.app, Type: i.typ, Took: i.age()}
 	r.emit(c.ctx, i.master)
-	starters := i.starters
-	i.starters = nil
-	for _, req := range starters {
-		req.Reply(nil, nil)
-	}
+	i.answerStarters(nil)
 	switch {
 	case c.down != nil:
 		c.next()
+	case i.going(): // it has ended again, by itself
 	case i.forbidden: // meanwhile; OTP too looks again
 		c.finish(i)
 	default: // forbidden, and permitted again

@@ -2,6 +2,7 @@ package application
 
 import (
 	"context"
+	"slices"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -36,7 +37,7 @@ func (c *controller) stop(req *stopRequest) {
 		return
 	}
 	i.stoppers = append(i.stoppers, req)
-	if !i.going() && i.phase() == phaseRunning { // else up or over will see to it
+	if c.isUp(i) { // else up or over will see to it
 		c.warnDependents(i)
 		c.finish(i)
 	}
@@ -53,12 +54,16 @@ func (req *stopRequest) op() string {
 // start has given up.
 func (i *instance) going() bool { return i.asked || i.phase() > phaseRunning }
 
+// isUp reports whether an application has started and is not on its way down.
+// That it says so itself is not enough: those who wait for its start must hear
+// of it first.
+func (c *controller) isUp(i *instance) bool { return !i.going() && !slices.Contains(c.rising, i) }
+
 // finish sends an application down.
 func (c *controller) finish(i *instance) {
 	i.asked = true
 	if i.master.IsZero() {
 		i.enter(c.ctx, phaseStopped, "")
-		i.set(func() { i.through = true })
 		c.over(i)
 		return
 	}

@@ -134,3 +134,32 @@ func TestWorkerStopsItsOwnApplication(t *testing.T) {
 		k.want("it is told to stop while it waits, and does", "a.start a.prep_stop a_top.down(shutdown) a.stop a:exited(stopped,temporary)")
 	})
 }
+
+// A probe that holds an application up at the moment at which it says that it
+// runs, before the controller has heard of it.
+type holdUp struct {
+	*kit
+	do func()
+}
+
+func (h *holdUp) Event(e process.Event) {
+	if r, is := e.Detail.(*Report); is && r.What == PhaseBegan && r.Phase == phaseRunning.String() {
+		h.do()
+	}
+	h.kit.Event(e)
+}
+
+func TestStopJustBeforeItIsUp(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		a := k.app("a")
+		answer := make(chan error, 1)
+		k.node.SetProbe(&holdUp{k, func() {
+			go func() { answer <- Stop(k.ctx, a) }()
+			time.Sleep(short)
+		}})
+		k.ok(Start(k.ctx, a, Permanent))
+		k.is(<-answer, ErrNotStarted, "")
+		k.want("it is starting until the answer is out; a half stop would be an end of its own, and of the node", "a.start")
+		k.wantRunning("a")
+	})
+}

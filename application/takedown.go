@@ -39,7 +39,6 @@ func (m *master) takeDown(ctx context.Context) {
 	}
 	if m.alive(ctx) {
 		m.enter(ctx, phaseStopped, "")
-		m.set(func() { m.through = true })
 	}
 }
 
