@@ -403,3 +403,29 @@ func TestMisuse(t *testing.T) {
 type other struct{}
 
 func (other) Handle(context.Context, *int) (int, error) { return 0, nil }
+
+// What is shown to people.
+func TestTexts(t *testing.T) {
+	causes := ""
+	for c := event.Deleted; c <= event.NotStarted+1; c++ {
+		causes += c.String() + ", "
+	}
+	if want := "deleted, removed, failed, swapped, owner ended, stopped, not started, Cause(7), "; causes != want {
+		t.Errorf("causes %q, want %q", causes, want)
+	}
+	for got, want := range map[string]string{
+		event.Gone{ID: "h", Cause: event.Swapped, Next: "i"}.String():      `event handler "h" of <nobody>: swapped for "i"`,
+		event.Gone{ID: "h", Cause: event.Failed, Reason: errBoom}.String(): `event handler "h" of <nobody>: failed: boom`,
+		event.Remove(errBoom).Error():                                      "event: remove: boom",
+		event.Become(event.Handler[int, int]{ID: "h"}).Error():             "event: become h",
+		(&event.HandlerError{ID: "h", Reason: event.ErrNoHandler}).Error(): `event handler "h": no such handler`,
+		event.Manager[string]{}.String():                                   "<nobody>",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if !errors.Is(event.Remove(errBoom), errBoom) {
+		t.Error("Remove does not unwrap to its reason")
+	}
+}

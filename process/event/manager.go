@@ -143,6 +143,9 @@ func (m *manager[E]) Handle(ctx context.Context, msg any) error {
 
 // Terminate ends all handlers.
 func (m *manager[E]) Terminate(ctx context.Context, reason error) error {
+	if m.probe != nil {
+		m.probe.Event(process.Event{Kind: process.Exited, PID: process.Self(ctx), Reason: reason})
+	}
 	m.stop(ctx, reason)
 	return nil
 }

@@ -31,32 +31,37 @@ func StateOf[S, E any](ctx context.Context, to Target[E], id string) (S, error) 
 // process, and returns it. If f fails the state stays. It is a system request:
 // see [process.System].
 func ReplaceState[S, E any](ctx context.Context, to Target[E], id string, f func(S) (S, error)) (S, error) {
-	var out S
 	ref, err := to.Ref(ctx)
 	if err != nil {
-		return out, err
+		return *new(S), err
 	}
-	err = process.System(ctx, ref, func(_ context.Context, b process.Behaviour) error {
-		m, ok := b.(*manager[E])
-		if !ok {
-			return fmt.Errorf("event: %v is not a %T", ref, ref)
-		}
-		h := m.find(id)
-		if h == nil {
-			return noHandler(id)
-		}
-		s, err := stateOf[E, S](h)
-		if err != nil {
+	out := new(S)
+	err = process.System(ctx, ref, func(_ context.Context, b process.Behaviour) (err error) {
+		if m, ok := b.(*manager[E]); ok {
+			*out, err = replace(m, id, f)
 			return err
 		}
-		v, err := f(*s)
-		if err != nil {
-			return err
-		}
-		*s, out = v, v
-		return nil
+		return fmt.Errorf("event: %v is not a %T", ref, ref)
 	})
-	return out, err
+	if err != nil {
+		return *new(S), err // f may still run and write to out, for a caller that has given up
+	}
+	return *out, nil
+}
+
+func replace[E, S any](m *manager[E], id string, f func(S) (S, error)) (v S, err error) {
+	h := m.find(id)
+	if h == nil {
+		return v, noHandler(id)
+	}
+	s, err := stateOf[E, S](h)
+	if err != nil {
+		return v, err
+	}
+	if v, err = f(*s); err == nil {
+		*s = v
+	}
+	return v, err
 }
 
 // SystemState gives a copy of the States.

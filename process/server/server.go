@@ -235,6 +235,9 @@ func (c *core[S]) Terminate(ctx context.Context, reason error) error {
 	if c.last != nil {
 		defer c.last()
 	}
+	if c.probe != nil {
+		c.probe.Event(process.Event{Kind: process.Exited, PID: process.Self(ctx), Reason: reason})
+	}
 	if c.spec.Terminate == nil {
 		return nil
 	}

@@ -14,7 +14,7 @@ func SetLog(ctx context.Context, to process.Target, n int) error {
 	if n < 0 {
 		return fmt.Errorf("system: log of %d events: use 0 to switch it off", n)
 	}
-	return record(ctx, to, func(r *recorder) error {
+	return set(ctx, to, func(r *recorder) error {
 		switch {
 		case n == 0:
 			r.log = nil
@@ -32,14 +32,12 @@ func SetLog(ctx context.Context, to process.Target, n int) error {
 // those who know that it does not change. [Format] shows an event, if that is
 // done in the process; see [Trace].
 func Log(ctx context.Context, to process.Target) ([]process.Event, error) {
-	var out []process.Event
-	err := record(ctx, to, func(r *recorder) error {
-		if r.log != nil {
-			out = r.log.last(r.log.size)
+	return record(ctx, to, func(r *recorder) ([]process.Event, error) {
+		if r.log == nil {
+			return nil, nil
 		}
-		return nil
+		return r.log.last(r.log.size), nil
 	})
-	return out, err
 }
 
 // A ring keeps the last of what it is given.

@@ -83,11 +83,11 @@ func (r *recorder) remove(id string) (was bool) {
 
 // record runs f in a process with its recorder, which is made for that and
 // taken away again when it has nothing to do.
-func record(ctx context.Context, to process.Target, f func(*recorder) error) error {
-	return process.System(ctx, to, func(ctx context.Context, b process.Behaviour) error {
+func record[R any](ctx context.Context, to process.Target, f func(*recorder) (R, error)) (R, error) {
+	return ask(ctx, to, func(ctx context.Context, b process.Behaviour) (none R, err error) {
 		p, ok := b.(Probed)
 		if !ok {
-			return fmt.Errorf("system: events of %v: %w", process.Self(ctx), ErrUnsupported)
+			return none, fmt.Errorf("system: events of %v: %w", process.Self(ctx), ErrUnsupported)
 		}
 		place := p.SystemProbe()
 		r, _ := (*place).(*recorder)
@@ -103,10 +103,16 @@ func record(ctx context.Context, to process.Target, f func(*recorder) error) err
 	})
 }
 
+// set is record for what has no answer but an error.
+func set(ctx context.Context, to process.Target, f func(*recorder) error) error {
+	_, err := record(ctx, to, func(r *recorder) (struct{}, error) { return struct{}{}, f(r) })
+	return err
+}
+
 // NoDebug switches off everything that this package has switched on: log,
 // statistics, trace and installed functions.
 func NoDebug(ctx context.Context, to process.Target) error {
-	return record(ctx, to, func(r *recorder) error {
+	return set(ctx, to, func(r *recorder) error {
 		*r = recorder{}
 		return nil
 	})

@@ -31,12 +31,7 @@ func State[S any](ctx context.Context, to process.Target) (S, error) {
 // Look calls f with the state of a process, in that process, and returns what f
 // does. There f may follow pointers and range over maps; it must not keep them.
 func Look[S, R any](ctx context.Context, to process.Target, f func(S) (R, error)) (R, error) {
-	var out R
-	err := with(ctx, to, func(_ Stateful, s *S) (err error) {
-		out, err = f(*s)
-		return err
-	})
-	return out, err
+	return with(ctx, to, func(_ Stateful, s *S) (R, error) { return f(*s) })
 }
 
 // ReplaceState lets f make a new state out of the old one, in the process, and
@@ -47,36 +42,44 @@ func Look[S, R any](ctx context.Context, to process.Target, f func(S) (R, error)
 // is given another state does not enter it: no Enter, no postponed event comes
 // back, its time-outs run on.
 func ReplaceState[S any](ctx context.Context, to process.Target, f func(S) (S, error)) (S, error) {
-	var out S
-	err := with(ctx, to, func(b Stateful, s *S) error {
+	return with(ctx, to, func(b Stateful, s *S) (S, error) {
 		v, err := f(*s)
 		if err != nil {
-			return err
+			return v, err
 		}
-		if err := b.SetSystemState(&v); err != nil {
-			return err
-		}
-		out = v
-		return nil
+		return v, b.SetSystemState(&v)
 	})
-	return out, err
 }
 
 // with runs f in a process that has a state of S.
-func with[S any](ctx context.Context, to process.Target, f func(Stateful, *S) error) error {
-	return process.System(ctx, to, func(ctx context.Context, b process.Behaviour) error {
+func with[S, R any](ctx context.Context, to process.Target, f func(Stateful, *S) (R, error)) (R, error) {
+	return ask(ctx, to, func(ctx context.Context, b process.Behaviour) (none R, err error) {
 		pid := process.Self(ctx)
 		show, ok := b.(Stateful)
 		if !ok {
-			return fmt.Errorf("system: state of %v: %w", pid, ErrUnsupported)
+			return none, fmt.Errorf("system: state of %v: %w", pid, ErrUnsupported)
 		}
 		state := show.SystemState()
 		s, ok := state.(*S)
 		if !ok {
-			return fmt.Errorf("system: the state of %v is a %s, not a %s", pid, pointee(state), pointee(new(S)))
+			return none, fmt.Errorf("system: the state of %v is a %s, not a %s", pid, pointee(state), pointee(new(S)))
 		}
 		return f(show, s)
 	})
+}
+
+// ask is process.System for a function that answers. If that fails nobody looks
+// at the answer: f may still run, for a caller that has given up.
+func ask[R any](ctx context.Context, to process.Target, f func(context.Context, process.Behaviour) (R, error)) (R, error) {
+	answer := new(R)
+	err := process.System(ctx, to, func(ctx context.Context, b process.Behaviour) (err error) {
+		*answer, err = f(ctx, b)
+		return err
+	})
+	if err != nil {
+		return *new(R), err
+	}
+	return *answer, nil
 }
 
 // pointee names the type that a pointer points to.

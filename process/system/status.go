@@ -34,9 +34,8 @@ type Detailed interface {
 
 // Status looks at a process of whatever kind (OTP: sys:get_status).
 func Status(ctx context.Context, to process.Target) (Report, error) {
-	var r Report
-	err := process.System(ctx, to, func(ctx context.Context, b process.Behaviour) error {
-		r.Info = process.Self(ctx).Info()
+	return ask(ctx, to, func(ctx context.Context, b process.Behaviour) (Report, error) {
+		r := Report{Info: process.Self(ctx).Info()}
 		if i, ok := b.(process.Inspector); ok {
 			if v := i.InspectState(); v != nil {
 				r.State = process.Format(v)
@@ -52,9 +51,8 @@ func Status(ctx context.Context, to process.Target) (Report, error) {
 				r.Watching = rec.watching()
 			}
 		}
-		return nil
+		return r, nil
 	})
-	return r, err
 }
 
 // watching lists what is switched on.

@@ -29,7 +29,7 @@ func (c *Counts) count(e process.Event) {
 // SetStatistics switches the counting on or off. Switching it on again begins
 // anew.
 func SetStatistics(ctx context.Context, to process.Target, on bool) error {
-	return record(ctx, to, func(r *recorder) error {
+	return set(ctx, to, func(r *recorder) error {
 		r.stats = nil
 		if on {
 			r.stats = &Counts{Since: time.Now()}
@@ -40,13 +40,17 @@ func SetStatistics(ctx context.Context, to process.Target, on bool) error {
 
 // Statistics returns the counts; on is false if they are switched off.
 func Statistics(ctx context.Context, to process.Target) (c Counts, on bool, err error) {
-	err = record(ctx, to, func(r *recorder) error {
-		if r.stats != nil {
-			c, on = *r.stats, true
+	now, err := record(ctx, to, func(r *recorder) (*Counts, error) {
+		if r.stats == nil {
+			return nil, nil
 		}
-		return nil
+		c := *r.stats
+		return &c, nil
 	})
-	return c, on, err
+	if now == nil {
+		return Counts{}, false, err
+	}
+	return *now, true, nil
 }
 
 // ErrInstalled says that a function with that id is installed already. There is
@@ -61,7 +65,7 @@ func Install(ctx context.Context, to process.Target, id string, f func(process.E
 	if f == nil {
 		return fmt.Errorf("system: install %q: no function", id)
 	}
-	return record(ctx, to, func(r *recorder) error {
+	return set(ctx, to, func(r *recorder) error {
 		for _, has := range r.installed {
 			if has.id == id {
 				return fmt.Errorf("%w: %q", ErrInstalled, id)
@@ -74,11 +78,7 @@ func Install(ctx context.Context, to process.Target, id string, f func(process.E
 
 // Remove takes an installed function away, and reports whether it was there.
 func Remove(ctx context.Context, to process.Target, id string) (was bool, err error) {
-	err = record(ctx, to, func(r *recorder) error {
-		was = r.remove(id)
-		return nil
-	})
-	return was, err
+	return record(ctx, to, func(r *recorder) (bool, error) { return r.remove(id), nil })
 }
 
 // traceID is the id under which [Trace] installs itself.
@@ -88,7 +88,7 @@ const traceID = "trace"
 // sys:trace, and sys:log_to_file if w is a file); a nil w ends it. The process
 // waits for w; one that fails ends the trace, and is reported.
 func Trace(ctx context.Context, to process.Target, w io.Writer) error {
-	return record(ctx, to, func(r *recorder) error {
+	return set(ctx, to, func(r *recorder) error {
 		r.remove(traceID)
 		if w == nil {
 			return nil
