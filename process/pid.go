@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"runtime"
 	"strconv"
 )
@@ -150,6 +151,12 @@ func (pid PID) Behaviour() Behaviour {
 // gives to those who ask for it by name.
 type Typed interface {
 	TypedRef(PID) any
+}
+
+// A Taker is a behaviour that says which messages are its own, so that whoever
+// would make messages of another type for it is told at once.
+type Taker interface {
+	Takes(message reflect.Type) bool
 }
 
 // A Name is a registered name as a [Target]. It is looked up at each use.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"time"
 )
@@ -128,6 +129,11 @@ type rawBehaviour[M any] struct {
 func (b *rawBehaviour[M]) runs() string { return functionName(b.Run) }
 
 func (*rawBehaviour[M]) TypedRef(pid PID) any { return Ref[M]{pid} }
+
+// Takes implements [Taker].
+func (*rawBehaviour[M]) Takes(message reflect.Type) bool {
+	return message.AssignableTo(reflect.TypeFor[M]())
+}
 
 func (b *rawBehaviour[M]) run(p *proc) error {
 	p.mu.Lock()

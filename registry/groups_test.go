@@ -333,6 +333,42 @@ func (Seen) Handle(_ context.Context, h *Hall) ([2]int, error) { return [2]int{h
 
 var lamps = registry.NewScope[string, server.Ref[Lamp]]("lamps")
 
+// A message that the subscriber does not take is refused when it subscribes.
+func TestForeignMessage(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		startScope(t, ctx)
+		a := newAgent(t, ctx)
+		if err := a.do(t, ctx, func(ctx context.Context) error {
+			_, _, err := registry.MonitorScope(ctx, rooms, func(roomChange) int { return 0 })
+			return err
+		}); err == nil || !strings.Contains(err.Error(), "int") {
+			t.Errorf("an agent that wants ints: %v", err)
+		}
+	})
+}
+
+// Scopes know nothing of each other.
+func TestScopesAreSeparate(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		startScope(t, ctx)
+		other := registry.NewScope[string, process.PID]("other")
+		if _, err := other.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		a, m := newAgent(t, ctx), newAgent(t, ctx)
+		m.must(t, ctx, func(ctx context.Context) error {
+			_, _, err := registry.MonitorScope(ctx, other, heard[roomChange]("other"))
+			return err
+		})
+		must(t, rooms.Join(ctx, "g", a.pid()))
+		must(t, other.Join(ctx, "h", a.pid()))
+		must(t, rooms.Leave(ctx, "g", a.pid()))
+		wantErr(t, rooms.Leave(ctx, "h", a.pid()), registry.ErrNotJoined)
+		a.end(t, ctx)
+		m.wants(t, ctx, joined("other", "h", a), left("other", "h", a))
+	})
+}
+
 // Members are typed references, and changes reach a server as its own messages.
 func TestTypedGroup(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {

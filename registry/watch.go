@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -32,11 +34,14 @@ type follower[C any] struct {
 	as func(C) any
 }
 
-// follow makes a follower for the process of ctx.
+// follow makes a follower for the process of ctx, which must take an M.
 func follow[C, M any](ctx context.Context, as func(C) M, drop func(*Watch) bool) (follower[C], error) {
 	feed, err := process.NewFeed(ctx)
 	if err != nil {
 		return follower[C]{}, err
+	}
+	if t, ok := feed.PID().Behaviour().(process.Taker); ok && !t.Takes(reflect.TypeFor[M]()) {
+		return follower[C]{}, fmt.Errorf("registry: %v does not take messages of type %v", feed.PID(), reflect.TypeFor[M]())
 	}
 	return follower[C]{&Watch{feed, drop}, func(c C) any { return as(c) }}, nil
 }
