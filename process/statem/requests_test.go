@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,3 +109,14 @@ func TestStartMonitor(t *testing.T) {
 }
 
 func dies(*turn) (string, error) { return "a", errBoom }
+
+// Those who make messages for a machine learn at once which it takes.
+func TestTakes(t *testing.T) {
+	bubble(t, func(ctx context.Context, t *testing.T) {
+		d, _ := startDesk(ctx, t)
+		takes := d.PID().Behaviour().(process.Taker).Takes
+		if !takes(reflect.TypeFor[release]()) || !takes(reflect.TypeFor[deskEvent]()) || takes(reflect.TypeFor[string]()) {
+			t.Error("a desk takes its own events, and no others")
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -35,6 +36,11 @@ type fired struct{ which Timeout }
 
 // TypedRef makes the process known by its own type.
 func (r *runner[S, E, D]) TypedRef(pid process.PID) any { return Ref[E]{pid} }
+
+// Takes implements [process.Taker]: what it takes are its events.
+func (r *runner[S, E, D]) Takes(message reflect.Type) bool {
+	return message.AssignableTo(reflect.TypeFor[E]())
+}
 
 // Init calls the user's. The caller of Start waits for it, so that everything
 // else is left for later; see Handle.

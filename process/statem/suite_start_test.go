@@ -63,14 +63,16 @@ func (v *dummyVia) Resolve(context.Context) (process.PID, error) {
 	return v.pid, nil
 }
 
-// startAndMonitor is OTP's start_monitor.
-func (c *suiteCase) startAndMonitor(m *statem.Machine[string, otpEvent, phone]) otpRef {
+// startAndMonitor is OTP's start_monitor, from a process that is no machine.
+func (c *suiteCase) startAndMonitor(name string) (otpRef, error) {
 	c.Helper()
-	ref := c.must(m.StartUnlinked(c.ctx))
-	if _, err := c.in.Monitor(ref, func(d process.Down) any { return d.PID }); err != nil {
-		c.fail("monitor: %v", err)
+	pid, _, err := process.StartMonitor(c.ctx, process.Spec{
+		Name: name, Unlinked: true, Behaviour: phoneWith().Named(name).Behaviour(),
+	}, func(d process.Down) any { return d.PID })
+	if err != nil {
+		return otpRef{}, err
 	}
-	return ref
+	return statem.As[otpEvent](pid)
 }
 
 // taken wants every kind of start refused.
@@ -80,6 +82,10 @@ func (c *suiteCase) taken(n named, by otpRef) {
 	c.wantStarted(by.PID(), err)
 	_, err = n.machine.StartUnlinked(c.ctx)
 	c.wantStarted(by.PID(), err)
+	if name := by.PID().Name(); name != "" {
+		_, err = c.startAndMonitor(name)
+		c.wantStarted(by.PID(), err)
+	}
 }
 
 // usable talks with a phone, by its PID and by its name.
@@ -96,7 +102,7 @@ var suiteStart = map[string]func(*suiteCase){
 		c.stopIt(ref)
 		c.wantMessages()
 
-		ref = c.startAndMonitor(phoneWith())
+		ref = c.must(c.startAndMonitor(""))
 		c.funcTest(ref)
 		c.stopIt(ref)
 		c.receive(ref.PID())
@@ -150,7 +156,7 @@ var suiteStart = map[string]func(*suiteCase){
 		c.usable(n, ref)
 		c.stopIt(n.target)
 
-		ref = c.startAndMonitor(n.machine)
+		ref = c.must(c.startAndMonitor("my_stm"))
 		c.taken(n, ref)
 		c.usable(n, ref)
 		c.stopIt(n.target)
@@ -171,7 +177,7 @@ var suiteStart = map[string]func(*suiteCase){
 		c.stopIt(ref)
 		c.wantMessages()
 
-		ref = c.startAndMonitor(n.machine)
+		ref = c.must(c.startAndMonitor("my_stm"))
 		c.taken(n, ref)
 		c.usable(n, ref)
 		c.stopIt(ref)
