@@ -158,5 +158,8 @@ func (m *manager[E]) stop(ctx context.Context, reason error) {
 	}
 }
 
+// Runs names the manager in reports by its events.
+func (m *manager[E]) Runs() string { return fmt.Sprintf("%T", Manager[E]{}) }
+
 // TypedRef makes the manager known to registries by its own type.
 func (m *manager[E]) TypedRef(pid process.PID) any { return Manager[E]{pid} }

@@ -91,14 +91,11 @@ func (c *call[S, R, M]) serve(s *core[S]) error {
 			err = stop.reason
 		}
 	}
-	answer := func() {
-		if s.probe != nil {
-			s.answered(c.From(), out, err)
-		}
-		c.reply(out, err)
-	}
+	answer := func() { c.reply(out, err) }
 	if c.deferred.Load() {
 		answer = func() {}
+	} else if s.probe != nil {
+		s.answered(c.From(), out, err)
 	}
 	if !stops {
 		answer()

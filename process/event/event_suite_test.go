@@ -28,6 +28,9 @@ func TestGenEventSUITE(t *testing.T) {
 		"undef_init": suiteUndefInit, "undef_handle_call": suiteUndefCall, "undef_handle_event": suiteUndefEvent,
 		"undef_handle_info": suiteUndefInfo, "undef_terminate": suiteUndefTerminate, "undef_in_terminate": suiteUndefInTerminate,
 		"format_log_1": suiteFormatLog1, "format_log_2": suiteFormatLog2,
+		"send_request_receive_reqid_collection": withBook(suiteReceiveCollection),
+		"send_request_wait_reqid_collection":    withBook(suiteWaitCollection),
+		"send_request_check_reqid_collection":   withBook(suiteCheckCollection),
 	} {
 		t.Run(name, func(t *testing.T) { bubble(t, f) })
 	}
