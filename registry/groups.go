@@ -130,8 +130,9 @@ func (t *groups[G, R]) leave(group G, pids []process.PID) error {
 
 // list is who is in a group, newest first. t.mu is held.
 func (t *groups[G, R]) list(group G) []R {
-	var out []R
-	for _, m := range slices.Backward(all(t.members, group)) {
+	list := all(t.members, group)
+	out := make([]R, 0, len(list))
+	for _, m := range slices.Backward(list) {
 		out = append(out, m.ref)
 	}
 	return out
