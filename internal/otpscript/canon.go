@@ -132,7 +132,7 @@ func (r *routing) lines() (lines []string) {
 		}
 	}
 	slices.SortStableFunc(r.results, func(a, b record) int {
-		return cmp.Compare(a.fields["step"].(int), b.fields["step"].(int))
+		return compareResults(a, b)
 	})
 	for _, rec := range r.results {
 		lines = append(lines, rec.line())
@@ -162,6 +162,47 @@ func canonSignals(records []record) (lines []string) {
 			cmp.Compare(text(a.fields["from"]), text(b.fields["from"])),
 			cmp.Compare(downKey(a), downKey(b)),
 		)
+	})
+	for _, rec := range records {
+		lines = append(lines, rec.line())
+	}
+	return lines
+}
+
+// compareResults orders results by step, and those of one step by who got them.
+func compareResults(a, b record) int {
+	return cmp.Or(
+		cmp.Compare(a.fields["step"].(int), b.fields["step"].(int)),
+		cmp.Compare(text(a.fields["as"]), text(b.fields["as"])),
+	)
+}
+
+// canonProcs is the order of a step of a scenario of several processes: what
+// each process did, sorted by name; then results; then what each agent received,
+// in its order, or sorted if that is not defined.
+func canonProcs(records []record, anyOrder bool) (lines []string) {
+	records = slices.DeleteFunc(slices.Clone(records), func(rec record) bool { return !kept(rec) })
+	class := func(rec record) int {
+		switch rec.ev {
+		case "result":
+			return 2
+		case "recv":
+			return 3
+		}
+		return 1
+	}
+	slices.SortStableFunc(records, func(a, b record) int {
+		if c := cmp.Compare(class(a), class(b)); c != 0 {
+			return c
+		}
+		switch c := cmp.Compare(a.by.name, b.by.name); {
+		case a.ev == "result":
+			return compareResults(a, b)
+		case a.ev == "recv" && anyOrder:
+			return cmp.Or(c, cmp.Compare(a.line(), b.line()))
+		default:
+			return c
+		}
 	})
 	for _, rec := range records {
 		lines = append(lines, rec.line())

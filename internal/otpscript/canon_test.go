@@ -18,12 +18,12 @@ func TestCanonGroupsPools(t *testing.T) {
 	k2 := &actor{name: "top/p/k2#1", over: pool, started: true}
 	sub := &actor{name: "top/p/k2/s#1", over: k2, started: true}
 	got := new(canon).step([]record{
-		event(pool, "terminate"), event(k2, "terminate"), event(k1, "terminate"), event(sub, "exit"),
-		event(k1, "exit"), event(k2, "exit"), event(pool, "exit"), event(top, "report"),
+		happened(pool, "terminate"), happened(k2, "terminate"), happened(k1, "terminate"), happened(sub, "exit"),
+		happened(k1, "exit"), happened(k2, "exit"), happened(pool, "exit"), happened(top, "report"),
 	})
 	want := lines(
-		event(pool, "terminate"), event(k1, "terminate"), event(k1, "exit"),
-		event(k2, "terminate"), event(sub, "exit"), event(k2, "exit"), event(pool, "exit"), event(top, "report"),
+		happened(pool, "terminate"), happened(k1, "terminate"), happened(k1, "exit"),
+		happened(k2, "terminate"), happened(sub, "exit"), happened(k2, "exit"), happened(pool, "exit"), happened(top, "report"),
 	)
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v: each child's events together, by name", got, want)
@@ -35,14 +35,14 @@ func TestCanonMovesOrphansToLanes(t *testing.T) {
 	sup := &actor{name: "top/s#1", over: top, started: true}
 	b := &actor{name: "top/s/b#1", over: sup, started: true}
 	a := &actor{name: "top/s/a#1", over: sup, started: true}
-	records := []record{event(sup, "exit"), event(b, "exit"), event(top, "report"), event(a, "exit")}
+	records := []record{happened(sup, "exit"), happened(b, "exit"), happened(top, "report"), happened(a, "exit")}
 	c := new(canon)
-	want := lines(event(sup, "exit"), event(top, "report"), inLane(a, "exit"), inLane(b, "exit"))
+	want := lines(happened(sup, "exit"), happened(top, "report"), inLane(a, "exit"), inLane(b, "exit"))
 	if got := c.step(records); !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v: orphans last, by name", got, want)
 	}
 	want = lines(inLane(a, "info"))
-	if got := c.step([]record{event(a, "info")}); !slices.Equal(got, want) {
+	if got := c.step([]record{happened(a, "info")}); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v: an orphan stays one in later steps", got, want)
 	}
 	if got := (&canon{dropLanes: true}).step(records); len(got) != 2 {
@@ -53,9 +53,9 @@ func TestCanonMovesOrphansToLanes(t *testing.T) {
 func TestCanonDropsWhatNeverStarted(t *testing.T) {
 	a := &actor{name: "top/a#1"}
 	got := new(canon).step([]record{
-		event(a, "start"), event(a, "exit"), {a, "report", fields{"ctx": crashReport}}, event(a, "start_error"),
+		happened(a, "start"), happened(a, "exit"), {a, "report", fields{"ctx": crashReport}}, happened(a, "start_error"),
 	})
-	if want := lines(event(a, "start"), event(a, "start_error")); !slices.Equal(got, want) {
+	if want := lines(happened(a, "start"), happened(a, "start_error")); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -67,15 +67,15 @@ func TestCanonSignals(t *testing.T) {
 	}
 	down := recv("a", tuple(Atom("DOWN"), Atom("noproc")))
 	got := canonSignals([]record{
-		event(b, "exit"), down, recv("c", Atom("1")), recv("a", Atom("z")), recv("a", Atom("y")), event(b, "op"), event(a, "exit"),
+		happened(b, "exit"), down, recv("c", Atom("1")), recv("a", Atom("z")), recv("a", Atom("y")), happened(b, "op"), happened(a, "exit"),
 	})
-	want := lines(event(a, "exit"), event(b, "op"), recv("a", Atom("z")), recv("a", Atom("y")), down, recv("c", Atom("1")), event(b, "exit"))
+	want := lines(happened(a, "exit"), happened(b, "op"), recv("a", Atom("z")), recv("a", Atom("y")), down, recv("c", Atom("1")), happened(b, "exit"))
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
 
-func event(a *actor, ev string) record { return record{a, ev, fields{"id": a.name}} }
+func happened(a *actor, ev string) record { return record{a, ev, fields{"id": a.name}} }
 
 func inLane(a *actor, ev string) record {
 	return record{a, ev, fields{"id": a.name, "lane": a.name}}

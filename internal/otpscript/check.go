@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// Kinds lists the kinds of scenarios.
+var Kinds = []string{"signals", "sup", "app", "server", "servers", "statem", "event", "sys", "pg"}
+
 // check finds the faults that would make a play meaningless. Wrong values that
 // OTP itself refuses are no faults: to be refused may be the scenario's point.
 func (sc *Scenario) check() error {
@@ -28,9 +31,18 @@ func (sc *Scenario) check() error {
 				complain("process %d has no name", i)
 			}
 		}
+	case "server", "statem":
+		sc.Machine.check("machine", complain)
+	case "servers", "event", "sys", "pg":
+		for _, p := range sc.Procs {
+			p.check(complain)
+		}
 	default:
-		complain("kind %q is not played (sup, app and signals are)", sc.Kind)
+		complain("kind %q is none of: %s", sc.Kind, strings.Join(Kinds, " "))
 		return errors.Join(faults...)
+	}
+	for i, a := range sc.Acts {
+		a.check(func(format string, args ...any) { complain("step %d: "+format, append([]any{i + 1}, args...)...) })
 	}
 	for i, st := range sc.Steps {
 		for _, fault := range st.faults(sc.Kind) {

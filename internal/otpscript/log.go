@@ -1,6 +1,9 @@
 package otpscript
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // An actor is a process as the log knows it.
 type actor struct {
@@ -10,6 +13,14 @@ type actor struct {
 
 	node *Node // what the scenario says of it; nil for others than supervised ones
 	exit leave // whether it called exit/1, and where
+	// quiet tells a plain process: what it dies of is nobody's report.
+	quiet bool
+	// manager tells an event manager, of whose end only proc_lib reports.
+	manager bool
+
+	// due is until when something may happen to it by itself.
+	due        time.Time
+	hibernates bool
 
 	// started tells that its start succeeded. The log has no exits and reports
 	// of processes that never got that far: OTP and coppice may give them up

@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the logs of those in differs.txt 
 // it does instead is recorded as well.
 func TestReplay(t *testing.T) {
 	differs := readDiffers(t)
-	for _, file := range scenarioFiles(t, "signals", "sup", "app") {
+	for _, file := range scenarioFiles(t, Kinds...) {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {
 			got, golden := replay(t, file), readFile(t, data+"golden/"+name+".jsonl")
@@ -53,7 +53,7 @@ func TestReplayIsStable(t *testing.T) {
 	for round := range 20 {
 		threads := []int{1, 2, 4, 8}[round%4]
 		runtime.GOMAXPROCS(threads)
-		for _, file := range scenarioFiles(t, "signals", "sup", "app") {
+		for _, file := range scenarioFiles(t, Kinds...) {
 			got := replay(t, file)
 			if round == 0 {
 				first[file] = got

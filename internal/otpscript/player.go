@@ -11,13 +11,17 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/registry"
 )
 
 // Play plays a scenario and returns its log. It may be called by programs as
 // well as by tests.
-func Play(sc *Scenario) (log []byte, err error) {
+func Play(sc *Scenario) (log []byte, err error) { return play(sc, false) }
+
+func play(sc *Scenario, odd bool) (log []byte, err error) {
 	err = bubble(func() error {
 		p := newPlayer(sc)
+		p.odd = odd
 		p.play()
 		log = []byte(strings.Join(p.out, "\n") + "\n")
 		return p.end()
@@ -76,6 +80,12 @@ type player struct {
 	program   program              // of an app scenario
 	goingDown bool                 // its node stops, or has
 	faults    []error              // of the play itself, not of what it plays
+	clerks    map[string]process.PID
+	outboxes  map[process.PID]*outbox
+	managers  map[process.PID]*script
+	watches   map[string]*registry.Watch // by label, in a pg scenario
+	own       *actor                     // stands for the clients
+	odd       bool                       // imitate some of OTP's oddities
 }
 
 func newPlayer(sc *Scenario) *player {
@@ -91,6 +101,11 @@ func newPlayer(sc *Scenario) *player {
 		extras:    map[process.PID]Term{},
 		specs:     map[string]*Node{},
 		starting:  map[process.PID]int{},
+		clerks:    map[string]process.PID{},
+		outboxes:  map[process.PID]*outbox{},
+		managers:  map[process.PID]*script{},
+		watches:   map[string]*registry.Watch{},
+		own:       &actor{},
 	}
 	p.host = process.NewNode(process.NodeSpec{Name: sc.Name, CallTimeout: process.Infinity, Probe: p})
 	p.ctx = p.host.Context()
@@ -110,6 +125,12 @@ func (p *player) play() {
 		p.step(0, fields{"op": "start"}, func() { p.startRoot(p.sc.Tree) })
 	case "app":
 		p.loadApps()
+	default:
+		p.step(0, fields{"op": "start"}, p.startProcs)
+	}
+	for i := range p.sc.Acts {
+		a := &p.sc.Acts[i]
+		p.step(i+1, fields{"op": a.Op}, func() { p.act(i+1, a) })
 	}
 	for i, st := range p.sc.Steps {
 		if p.sc.Kind == "signals" {
@@ -133,10 +154,14 @@ func (p *player) step(i int, f fields, do func()) {
 	if !p.settle() {
 		p.emit("timeout", nil)
 	}
-	if p.sc.Kind == "signals" {
-		p.out = append(p.out, canonSignals(p.take())...)
-	} else {
-		p.out = append(p.out, p.canon.step(p.take())...)
+	records := p.take()
+	switch p.sc.Kind {
+	case "signals":
+		p.out = append(p.out, canonSignals(records)...)
+	case "servers", "event", "sys", "pg":
+		p.out = append(p.out, canonProcs(records, p.sc.Kind == "pg")...)
+	default:
+		p.out = append(p.out, p.canon.step(records)...)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/event"
 )
 
 // Wants and Event make a player the probe of its node: what a process does not
@@ -26,8 +27,16 @@ func (p *player) Event(e process.Event) {
 		if a == nobody && !e.PID.Is(kindApplication) && !e.PID.Is(kindCallback) { // one of the player's own
 			p.fault(fmt.Errorf("%v crashed: %w", e.PID, e.Reason))
 		}
-		p.reports(a, e.Reason)
-	case process.Abandoned, process.Warned:
+		if !a.quiet {
+			p.reports(a, e.Reason)
+		}
+	case process.Warned:
+		if r, is := e.Detail.(*event.Report); is {
+			p.handlerReport(a, e, r)
+		} else if !a.manager {
+			p.fault(fmt.Errorf("%v: %s", e.PID, e.Text))
+		}
+	case process.Abandoned:
 		p.fault(fmt.Errorf("%v: %s", e.PID, e.Text))
 	case process.Supervised:
 		p.supervised(a, e)
@@ -52,6 +61,10 @@ func (p *player) exited(a *actor, why error) {
 // not.
 func (p *player) reports(a *actor, why error) {
 	r := p.reasonTerm(why)
+	if a.manager {
+		p.report(a, crashReport, r)
+		return
+	}
 	if _, panicked := why.(*process.PanicError); a.exit != returned && !panicked {
 		p.report(a, serverError, tuple(r, stack))
 	} else {

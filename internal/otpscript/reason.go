@@ -3,8 +3,10 @@ package otpscript
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/statem"
 )
 
 // A reason is a term as an exit reason or as the error of a start. Exit reasons
@@ -71,6 +73,9 @@ func (p *player) reasonTerm(err error) Term {
 	}
 	if t, ok := p.startTerm(err); ok {
 		return t
+	}
+	if errors.Is(err, statem.ErrMisuse) && strings.HasSuffix(err.Error(), "Postpone in Enter") {
+		return tuple(tuple(Atom("bad_state_enter_action_from_state_function"), Atom("postpone")), stack)
 	}
 	if inner := errors.Unwrap(err); inner != nil {
 		return p.reasonTerm(inner)

@@ -11,14 +11,37 @@ import (
 
 // A Scenario is one file: what is started, and what is then done to it.
 type Scenario struct {
-	Name  string `json:"name"`
-	Kind  string `json:"kind"` // sup, app or signals
-	Desc  string `json:"desc"`
-	Tree  *Node  `json:"tree"`  // sup: the top supervisor, started in step 0
-	Apps  []App  `json:"apps"`  // app: loaded before step 1, in this order
-	Procs []Proc `json:"procs"` // signals: started before step 1
-	Steps []Step `json:"steps"`
+	Name string `json:"name"`
+	Kind string `json:"kind"` // one of kinds
+	Desc string `json:"desc"`
+
+	Tree    *Node    `json:"tree"`    // sup: the top supervisor, started in step 0
+	Apps    []App    `json:"apps"`    // app: loaded before step 1, in this order
+	Machine *Machine `json:"machine"` // server, statem: of the one process, p
+	Procs   []Proc   `json:"procs"`   // others: started before step 1 (signals) or in step 0
+
+	Steps []Step `json:"-"` // sup, app, signals: in the file, steps
+	Acts  []Act  `json:"-"` // others: in the file, steps as well
 }
+
+// UnmarshalJSON reads the steps by what kind of scenario it is.
+func (sc *Scenario) UnmarshalJSON(data []byte) error {
+	type all Scenario
+	file := struct {
+		*all
+		Steps json.RawMessage `json:"steps"`
+	}{all: (*all)(sc)}
+	if err := strict(data, &file); err != nil || file.Steps == nil {
+		return err
+	}
+	if sc.acts() {
+		return strict(file.Steps, &sc.Acts)
+	}
+	return strict(file.Steps, &sc.Steps)
+}
+
+// acts reports whether the steps are Acts.
+func (sc *Scenario) acts() bool { return sc.Kind != "sup" && sc.Kind != "app" && sc.Kind != "signals" }
 
 // A Lit is a term in a scenario. The zero Lit stands for an absent one. What
 // must be refused, such as a restart type nobody knows, is a Lit too: the
@@ -160,10 +183,17 @@ type App struct {
 	Unloaded    bool                `json:"unloaded"` // not loaded before step 1
 }
 
-// A Proc is a plain process of a signals scenario.
+// A Proc is a process of a scenario that has no tree. In a signals scenario all
+// are plain ones, and only have the first two fields.
 type Proc struct {
 	Name string `json:"name"`
-	Trap bool   `json:"trap"`
+	Trap bool   `json:"trap"` // plain ones
+
+	Type      string   `json:"type"` // server, statem, event, pg or agent
+	Register  string   `json:"register"`
+	Machine   *Machine `json:"machine"`    // server, statem
+	EnterLoop bool     `json:"enter_loop"` // server: it was a plain process before
+	Scope     string   `json:"scope"`      // pg
 }
 
 // A Step is one thing that is done from outside. Op (in a signals scenario:

@@ -11,10 +11,10 @@ import (
 
 const data = "../../testdata/otp/"
 
-// All recorded scenarios of the kinds that are played can be read.
+// All recorded scenarios can be read.
 func TestParseRecorded(t *testing.T) {
 	played := map[string]int{}
-	for _, file := range scenarioFiles(t, "signals", "sup", "app") {
+	for _, file := range scenarioFiles(t, Kinds...) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -29,7 +29,7 @@ func TestParseRecorded(t *testing.T) {
 		}
 		played[sc.Kind]++
 	}
-	want := map[string]int{"signals": 26, "sup": 199, "app": 58}
+	want := map[string]int{"signals": 26, "sup": 199, "app": 58, "server": 30, "servers": 40, "statem": 44, "event": 41, "sys": 26, "pg": 16}
 	for kind, n := range want {
 		if played[kind] != n {
 			t.Errorf("%d scenarios of kind %s, want %d", played[kind], kind, n)
@@ -87,7 +87,17 @@ func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`{`, "unexpected EOF"},
 		{`{"name":"n","kind":"sup","oops":1}`, `"oops"`},
-		{`{"name":"n","kind":"statem"}`, `kind "statem" is not played`},
+		{`{"name":"n","kind":"dance"}`, `kind "dance" is none of: signals sup app server`},
+		{`{"name":"n","kind":"statem"}`, `machine: no machine`},
+		{`{"name":"n","kind":"server","machine":{},"steps":[{"op":"fly"},{"op":"call"}]}`, "step 1: unknown op \"fly\"\nstep 2: call needs \"msg\""},
+		{`{"name":"n","kind":"server","machine":{"rules":[{"on":["cast"]}]}}`, "rule 0 needs on"},
+		{`{"name":"n","kind":"server","machine":{"rules":[{"on":["cast","x"],"do":[["call","q"]]}]}}`, `no deed "call" with 1 arguments`},
+		{`{"name":"n","kind":"server","machine":{"init":{"outcome":"maybe"}}}`, `machine init: "maybe"`},
+		{`{"name":"n","kind":"statem","machine":{"rules":[{"on":["cast","x"],"actions":["jump"]}]}}`, "unknown action"},
+		{`{"name":"n","kind":"statem","machine":{"rules":[{"on":["cast","x"],"actions":[{"next_event":"e"}]}]}}`, "takes a list of 2"},
+		{`{"name":"n","kind":"servers","procs":[{"name":"p","type":"clown"},{"type":"agent"}]}`, "p: unknown type \"clown\"\na process has no name"},
+		{`{"name":"n","kind":"event","procs":[],"steps":[{"op":"add","handler":"h1","spec":{"init":"maybe"}}]}`, `step 1: add init: "maybe"`},
+		{`{"name":"n","kind":"pg","procs":[{"name":"s","type":"pg"}],"steps":[{"op":"join","scope":"s"}]}`, "s has no scope\nstep 1: join needs \"group\"\nstep 1: join needs \"proc\""},
 		{`{"kind":"sup"}`, "no name\ntree: absent"},
 		{`{"name":"n","kind":"sup","tree":{"sup":"top","worker":"top"}}`, "2 are"},
 		{`{"name":"n","kind":"sup","tree":{"sup":"top","children":[{"worker":"a","starts":["maybe"]}]}}`, `tree top a starts: "maybe"`},
@@ -114,6 +124,8 @@ func TestParseRefuses(t *testing.T) {
 // No input makes the reader panic.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"name":"n","kind":"sup","tree":{"sup":"top","children":[{"worker":"a","starts":["ok",{"gate":"ok"}]}]},"steps":[{"op":"exit","path":"top/a"}]}`))
+	f.Add([]byte(`{"name":"n","kind":"statem","machine":{"init":{"state":"a"},"rules":[{"in":"a","on":["cast","x"],"actions":[{"set":["timeout",20,"t"]}],"next":"b"}]},"steps":[{"op":"batch","ops":[{"op":"cast","msg":"x"}]}]}`))
+	f.Add([]byte(`{"name":"n","kind":"event","procs":[{"name":"p","type":"event"}],"steps":[{"op":"add","handler":"h1","spec":{"terminate":{"exit":"x"},"rules":[{"on":["call","q"],"reply":1,"swap":["a","h2",{}]}]}}]}`))
 	f.Add([]byte(`{"name":"n","kind":"app","apps":[{"app":"a","env":[["k",1]]}],"steps":[]}`))
 	f.Add([]byte(`{"name":"n","kind":"signals","procs":[{"name":"a"}],"steps":[{"proc":"a","do":[["link","a"],"return"]}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {

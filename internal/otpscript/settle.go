@@ -25,6 +25,9 @@ func (p *player) settle() bool {
 	return false
 }
 
+// rest waits until nothing happens any more at this moment.
+func (p *player) rest() { synctest.Wait() }
+
 // awaitsTime reports whether something goes on by itself once time has passed:
 // a worker takes its time to stop, or a supervisor or an application waits for
 // somebody who has a limit. Who waits for a gate does not: it is in a start
@@ -32,16 +35,48 @@ func (p *player) settle() bool {
 func (p *player) awaitsTime() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.busy > 0 || p.goingDown && p.ctx.Err() == nil {
+	if p.busy > 0 || time.Now().Before(p.own.due) || p.goingDown && p.ctx.Err() == nil {
 		return true
 	}
 	for _, pid := range p.host.Processes() {
 		waits := pid.Is(process.KindSupervisor) || pid.Is(kindApplication)
+		if a := p.actors[pid]; a != nil && !a.hibernates && time.Now().Before(a.due) {
+			return true
+		}
 		if waits && p.starting[pid] == 0 && pid.Info().Status == "running" {
 			return true
 		}
 	}
 	return false
+}
+
+// expect lets the player know that something may happen to somebody when d has
+// passed. Longer times are only waited for by a step that says so.
+func (p *player) expect(a *actor, d time.Duration) {
+	if d < 0 || d > time.Second {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if due := time.Now().Add(d); due.After(a.due) {
+		a.due = due
+	}
+}
+
+// later is how long a timer of the scenario runs. Erlang's never fires early,
+// and what armed it took a moment: so a call that began first times out first.
+func (p *player) later(a *actor, ms int) time.Duration {
+	d := time.Duration(ms)*time.Millisecond + time.Microsecond
+	p.expect(a, d)
+	return d
+}
+
+// asleep notes that a process hibernates. The recorder took that for rest,
+// whatever timers ran.
+func (s *script) asleep(is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hibernates = is
 }
 
 // The kinds of the processes in which an application and its callbacks run.

@@ -44,6 +44,8 @@ const (
 	noproc    = Atom("noproc")
 	kill      = Atom("kill")
 	stack     = Atom("$stack")
+	none      = Atom("none")
+	infinity  = Atom("infinity")
 )
 
 // rank is the place of a type in Erlang's order of terms.

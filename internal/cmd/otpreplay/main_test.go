@@ -52,7 +52,7 @@ func TestFaults(t *testing.T) {
 		{[]string{"a", "b"}, 2, "usage:"},
 		{[]string{"-wat"}, 2, "-wat"},
 		{[]string{"no-such-file.json"}, 1, "no such file"},
-		{[]string{bad}, 1, `kind "dance" is not played`},
+		{[]string{bad}, 1, `kind "dance" is none of`},
 	} {
 		var stdout, stderr bytes.Buffer
 		if code := run(c.args, &stdout, &stderr); code != c.code || !strings.Contains(stderr.String(), c.want) {
