@@ -62,6 +62,12 @@
 //	...
 //	addr := fmt.Sprintf(":%d", Port.Get(ctx)) // in a process of the application
 //
+// # Parts that are switched off
+//
+// [Permit] says whether an application may run on a node. One that may not is
+// started as any other, and runs nothing until it is permitted; one that runs is
+// stopped when it is forbidden.
+//
 // # Looking inside
 //
 // [WhichApplications] and [Infos] tell what runs. Every step is an event of kind

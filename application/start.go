@@ -40,62 +40,6 @@ func ensureStarted(ctx context.Context, app *App, typ Type, caller uintptr) erro
 	return err
 }
 
-// EnsureAllStarted starts the applications and all that they need, in order,
-// and returns those that it started. If one fails, those are stopped again,
-// latest first; what ran before is left alone. Optional needs are started too
-// where they are loaded, and the apps themselves are loaded first.
-//
-// When ctx is done it stops waiting and undoes nothing: what it has started,
-// and returns, runs on, and what is starting goes on starting.
-func EnsureAllStarted(ctx context.Context, typ Type, apps ...*App) ([]*App, error) {
-	return ensureAllStarted(ctx, typ, apps, callerPC())
-}
-
-func ensureAllStarted(ctx context.Context, typ Type, apps []*App, caller uintptr) ([]*App, error) {
-	c, err := controllerOf(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, app := range apps {
-		if err := ask(ctx, &loadRequest{app: app}); err != nil && !errors.Is(err, ErrAlreadyLoaded) {
-			return nil, err
-		}
-	}
-	plan, err := startOrder(apps, c.isLoaded, c.upNow())
-	if err != nil {
-		return nil, err
-	}
-	var started []*App
-	for _, app := range plan {
-		err := start(ctx, app, typ, caller)
-		if _, already := errors.AsType[*AlreadyStartedError](err); already {
-			continue // by somebody else, meanwhile
-		}
-		if err != nil && ctx.Err() != nil {
-			return started, err
-		}
-		if err != nil {
-			return nil, undo(ctx, started, err)
-		}
-		started = append(started, app)
-	}
-	return started, nil
-}
-
-// undo stops what was started before a start failed with err. If the failure
-// takes the node down, that does it. A ctx that is done must not keep it from
-// happening.
-func undo(ctx context.Context, started []*App, err error) error {
-	ctx = context.WithoutCancel(ctx)
-	for _, app := range slices.Backward(started) {
-		stopErr := Stop(ctx, app)
-		if stopErr != nil && !errors.Is(stopErr, ErrNodeDown) && !errors.Is(stopErr, ErrNotStarted) {
-			err = errors.Join(err, stopErr)
-		}
-	}
-	return err
-}
-
 type startRequest struct {
 	process.Call
 	app    *App
