@@ -20,7 +20,9 @@ func Link(ctx context.Context, to Target) error {
 	}
 	a.mu.Lock()
 	b.mu.Lock()
-	gone := p.state == dead || p.doomed
+	// One that is on its way out may still be linked to, as it may be watched:
+	// its end is told when its name is free, and not before.
+	gone := p.state == dead
 	fenced := self.fenced.Load()
 	if !gone && !fenced {
 		a.links.Add(b)
