@@ -104,6 +104,7 @@ func TestConcurrentStartFromAProcess(t *testing.T) {
 				t.Errorf("started %s, %v; want both", names(started), err)
 			}
 		})
+		synctest.Wait()
 		for _, pid := range k.node.Processes() {
 			if pid.Is("application start") {
 				t.Errorf("%v is left", pid)
