@@ -187,7 +187,12 @@ func TestStreamLeavesNobody(t *testing.T) {
 		},
 		"panic in items": func(ctx context.Context, g *gang) {
 			defer func() { _ = recover() }()
-			for range task.AsyncStream(ctx, func(yield func(piece) bool) { _ = yield(many[0]) && yield(many[1]); panic("in items") }, o, g.do) {
+			items := func(yield func(piece) bool) {
+				_ = yield(many[0]) && yield(many[1])
+				time.Sleep(time.Millisecond)
+				panic("in items")
+			}
+			for range task.AsyncStream(ctx, items, o, g.do) {
 			}
 		},
 		"ctx": func(ctx context.Context, g *gang) {
