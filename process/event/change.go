@@ -17,7 +17,7 @@ func noHandler(id string) error { return &HandlerError{id, ErrNoHandler} }
 // The error of an Init is wrapped in a [*HandlerError].
 func Add[E, S any](ctx context.Context, to Target[E], h Handler[E, S]) error {
 	return order(ctx, to, "add handler "+h.ID, func(_ context.Context, m *manager[E]) error {
-		return m.add(h, process.PID{}, nil)
+		return m.add(h, nil)
 	})
 }
 
@@ -27,27 +27,20 @@ func Add[E, S any](ctx context.Context, to Target[E], h Handler[E, S]) error {
 // handler, or of one that takes its place, the owner gets the message that gone
 // makes.
 func AddSup[E, S, M any](ctx context.Context, to Target[E], h Handler[E, S], gone func(Gone) M) error {
-	return order(ctx, to, "add handler "+h.ID, func(ctx context.Context, m *manager[E]) error {
-		who, err := owner(ctx, h.ID)
-		if err != nil {
-			return err
-		}
-		return m.add(h, who, teller(gone))
-	})
+	o, err := own(ctx, gone)
+	if err != nil {
+		return err
+	}
+	return order(ctx, to, "add handler "+h.ID, func(_ context.Context, m *manager[E]) error { return m.add(h, o) })
 }
 
-func teller[M any](gone func(Gone) M) func(Gone) any {
-	return func(g Gone) any { return gone(g) }
-}
-
-func (m *manager[E]) add(h AnyHandler[E], owner process.PID, tell func(Gone) any) error {
+func (m *manager[E]) add(h AnyHandler[E], o *owner) error {
 	s, err := h.install(m.own)
 	if err != nil {
 		return &HandlerError{h.name(), err}
 	}
-	if tell != nil {
-		s.owner, s.tell = owner, tell
-		m.bind(owner)
+	if s.owner = o; o != nil {
+		m.bind(o)
 	}
 	m.push(s)
 	return nil
@@ -74,22 +67,20 @@ func Delete[E any](ctx context.Context, to Target[E], id string) error {
 // stays the same. If Init fails, the old one is gone all the same.
 func Swap[E, Old, New any](ctx context.Context, to Target[E], id string, next func(old *Old) Handler[E, New]) error {
 	return order(ctx, to, "swap handler "+id, func(_ context.Context, m *manager[E]) error {
-		return swap(m, id, process.PID{}, nil, next)
+		return swap(m, id, nil, next)
 	})
 }
 
 // SwapSup is [Swap]; the calling process owns the new handler, as with [AddSup].
 func SwapSup[E, Old, New, M any](ctx context.Context, to Target[E], id string, next func(old *Old) Handler[E, New], gone func(Gone) M) error {
-	return order(ctx, to, "swap handler "+id, func(ctx context.Context, m *manager[E]) error {
-		who, err := owner(ctx, id)
-		if err != nil {
-			return err
-		}
-		return swap(m, id, who, teller(gone), next)
-	})
+	o, err := own(ctx, gone)
+	if err != nil {
+		return err
+	}
+	return order(ctx, to, "swap handler "+id, func(_ context.Context, m *manager[E]) error { return swap(m, id, o, next) })
 }
 
-func swap[E, Old, New any](m *manager[E], id string, owner process.PID, tell func(Gone) any, next func(*Old) Handler[E, New]) error {
+func swap[E, Old, New any](m *manager[E], id string, o *owner, next func(*Old) Handler[E, New]) error {
 	h := m.find(id)
 	var old *Old
 	if h != nil {
@@ -97,25 +88,25 @@ func swap[E, Old, New any](m *manager[E], id string, owner process.PID, tell fun
 		if old, err = stateOf[E, Old](h); err != nil {
 			return err
 		}
-		if tell == nil {
-			owner, tell = h.owner, h.tell
+		if o == nil {
+			o = h.owner
 		}
 	}
 	var with Handler[E, New]
 	if err := guard(func() error { with = next(old); return with.validate() }); err != nil {
 		return &HandlerError{id, err}
 	}
-	if tell != nil {
-		m.bind(owner) // so that the link outlives the change
-		defer m.release(owner)
+	if o != nil {
+		m.bind(o) // so that the link outlives the change
+		defer m.release(o)
 	}
 	if h != nil {
 		m.drop(h)
-		m.cleanUp(m.own, h, Gone{Cause: Swapped, Next: with.ID, Owner: owner})
+		m.cleanUp(m.own, h, Gone{Cause: Swapped, Next: with.ID, Owner: o.pid()})
 	}
-	err := m.add(with, owner, tell)
-	if err != nil && tell != nil {
-		m.tell(m.own, &slot[E]{id: with.ID, owner: owner, tell: tell}, Gone{Cause: NotStarted, Reason: errors.Unwrap(err)})
+	err := m.add(with, o)
+	if err != nil {
+		m.tell(m.own, o, Gone{Manager: process.Self(m.own), ID: with.ID, Cause: NotStarted, Reason: errors.Unwrap(err)})
 	}
 	return err
 }

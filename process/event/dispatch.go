@@ -61,21 +61,20 @@ func obeys(ctx context.Context, err error) bool {
 
 // become puts next where h is.
 func (m *manager[E]) become(h *slot[E], next AnyHandler[E], msg any) (stays bool) {
-	owner, tell := h.owner, h.tell
-	if tell != nil {
+	owner := h.owner
+	if owner != nil {
 		m.bind(owner) // so that the link outlives the change
 		defer m.release(owner)
 	}
-	m.cleanUp(m.own, h, Gone{Cause: Swapped, Next: next.name(), Owner: owner})
+	m.cleanUp(m.own, h, Gone{Cause: Swapped, Next: next.name(), Owner: owner.pid()})
 	s, err := next.install(m.own)
 	if err != nil {
 		m.drop(h)
-		m.tell(m.own, &slot[E]{id: next.name(), owner: owner, tell: tell}, Gone{Cause: NotStarted, Reason: err})
+		m.tell(m.own, owner, Gone{Manager: process.Self(m.own), ID: next.name(), Cause: NotStarted, Reason: err})
 		m.report(next.name(), nil, NotStarted, err, msg)
 		return false
 	}
-	if tell != nil {
-		s.owner, s.tell = owner, tell
+	if s.owner = owner; owner != nil {
 		m.bind(owner)
 	}
 	m.handlers[slices.Index(m.handlers, h)] = s
@@ -131,7 +130,7 @@ func (m *manager[E]) end(ctx context.Context, h *slot[E], gone Gone) error {
 	h.gone = true
 	gone.Manager, gone.ID = process.Self(ctx), h.id
 	err := guard(func() error { return h.code.terminate(ctx, gone) })
-	m.tell(ctx, h, gone)
+	m.tell(ctx, h.owner, gone)
 	return err
 }
 
@@ -139,7 +138,6 @@ func (m *manager[E]) end(ctx context.Context, h *slot[E], gone Gone) error {
 const (
 	TextFailed = "event handler failed"           // it is gone
 	TextUntidy = "event handler did not clean up" // its Terminate failed
-	TextUntold = "owner of an event handler could not be told of its end"
 )
 
 // report tells of a handler that has failed, or whose successor has.

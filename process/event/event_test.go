@@ -16,6 +16,7 @@ import (
 	"github.com/coppice-go/coppice/process/event"
 	"github.com/coppice-go/coppice/process/processtest"
 	"github.com/coppice-go/coppice/process/server"
+	"github.com/coppice-go/coppice/process/system"
 	"github.com/coppice-go/coppice/registry"
 )
 
@@ -335,17 +336,18 @@ func TestAddSupNeedsAnOwner(t *testing.T) {
 	})
 }
 
-// An owner that cannot be told is reported; the manager goes on.
-func TestOwnerThatCannotBeTold(t *testing.T) {
-	bubble(t, func(t *testing.T, ctx context.Context, rec *processtest.Recorder) {
+// No mailbox is too full to be told of the end of a handler.
+func TestOwnerWithAFullMailbox(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, _ *processtest.Recorder) {
 		m, d := start(t, ctx, event.Spec[string]{}), &diary{}
-		o := owner(t, ctx, false)
-		as(t, ctx, o, func(ctx context.Context) error {
-			return event.AddSup(ctx, m, handler(book{id: "h1", d: d}), func(event.Gone) gone { panic(errBoom) })
-		})
+		o, err := server.Start(ctx, server.Spec[Owner]{Limit: 1})
+		ok(t, err)
+		addSup(t, ctx, o, m, book{id: "h1", d: d})
+		ok(t, system.Suspend(ctx, o))
+		ok(t, server.Cast(ctx, o, gone{event.Gone{ID: "other"}}))
 		ok(t, event.Delete(ctx, m, "h1"))
-		wantReport(t, rec, "h1 deleted")
-		wantHandlers(t, ctx, m)
+		ok(t, system.Resume(ctx, o))
+		wantTold(t, ctx, o, "other deleted", "h1 deleted")
 	})
 }
 

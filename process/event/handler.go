@@ -64,9 +64,8 @@ func (e *becoming) Error() string { return "event: become " + e.next.name() }
 type slot[E any] struct {
 	id    string
 	code  code[E]
-	owner process.PID    // zero: nobody's
-	tell  func(Gone) any // makes the owner's message
-	gone  bool           // its Terminate has begun
+	owner *owner // nil: nobody's
+	gone  bool   // its Terminate has begun
 }
 
 // code is a handler whatever the type of its state.

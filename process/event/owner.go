@@ -7,6 +7,30 @@ import (
 	"github.com/coppice-go/coppice/process"
 )
 
+// An owner is a process that wants to hear of a handler's end.
+type owner struct {
+	feed *process.Feed // no mailbox limit refuses what it brings
+	make func(Gone) any
+}
+
+// own makes the calling process an owner; gone makes its message, in its
+// process.
+func own[M any](ctx context.Context, gone func(Gone) M) (*owner, error) {
+	feed, err := process.NewFeed(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("event: a handler can be owned by a process only: %w", err)
+	}
+	return &owner{feed, func(g Gone) any { return gone(g) }}, nil
+}
+
+// pid is nobody's for a handler without an owner.
+func (o *owner) pid() process.PID {
+	if o == nil {
+		return process.PID{}
+	}
+	return o.feed.PID()
+}
+
 // A bond is a manager's link to a process that owns some of its handlers.
 type bond struct {
 	handlers int
@@ -15,7 +39,8 @@ type bond struct {
 
 // bind counts one more handler for an owner. An owner that is dead already
 // makes an exit signal to the manager, which then removes the handler.
-func (m *manager[E]) bind(owner process.PID) {
+func (m *manager[E]) bind(o *owner) {
+	owner := o.pid()
 	b := m.bonds[owner]
 	if b == nil {
 		b = &bond{made: !owner.Linked(process.Self(m.own))}
@@ -31,7 +56,8 @@ func (m *manager[E]) bind(owner process.PID) {
 
 // release counts one less. The link goes with the last handler: nobody shall
 // die with a manager that does nothing for him any more.
-func (m *manager[E]) release(owner process.PID) {
+func (m *manager[E]) release(o *owner) {
+	owner := o.pid()
 	b := m.bonds[owner]
 	if b.handlers--; b.handlers > 0 {
 		return
@@ -50,22 +76,18 @@ func (m *manager[E]) unlink(owner process.PID) {
 // tell sends the owner of a handler, if it has one, the message that it asked
 // for, and lets go of it. When the manager stops, the message comes instead of
 // the exit signal; its parent is linked for a reason of its own.
-func (m *manager[E]) tell(ctx context.Context, h *slot[E], gone Gone) {
-	if h.tell == nil {
+func (m *manager[E]) tell(ctx context.Context, o *owner, gone Gone) {
+	if o == nil {
 		return
 	}
-	gone.Manager, gone.ID = process.Self(ctx), h.id
-	err := guard(func() error { return process.Send(ctx, h.owner, h.tell(gone)) })
-	if err != nil {
-		process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelError, Text: TextUntold,
-			Peer: h.owner, Reason: err, Detail: &Report{ID: h.id, Cause: gone.Cause}})
-	}
+	// It fails only if the manager has been killed; then the link tells.
+	_ = o.feed.Send(ctx, func() any { return o.make(gone) })
 	if gone.Cause == NotStarted {
 		return // it was never bound
 	}
-	m.release(h.owner)
-	if gone.Cause == Stopped && h.owner != process.Self(ctx).Parent() {
-		m.unlink(h.owner)
+	m.release(o)
+	if gone.Cause == Stopped && o.pid() != process.Self(ctx).Parent() {
+		m.unlink(o.pid())
 	}
 }
 
@@ -76,19 +98,11 @@ func (m *manager[E]) ownerEnded(x *process.ExitSignal) {
 	}
 	for i := 0; i < len(m.handlers); {
 		h := m.handlers[i]
-		if h.owner != x.From {
+		if h.owner.pid() != x.From {
 			i++
 			continue
 		}
 		m.drop(h)
 		m.cleanUp(m.own, h, Gone{Cause: OwnerEnded, Reason: x.Reason})
 	}
-}
-
-// owner is the process that asks to own a handler.
-func owner(ctx context.Context, id string) (process.PID, error) {
-	if c := process.CallOf(ctx); c != nil && !c.From().IsZero() {
-		return c.From(), nil
-	}
-	return process.PID{}, fmt.Errorf("event: handler %q can be owned by a process only: AddSup was called with the ctx of a node", id)
 }

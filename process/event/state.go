@@ -111,8 +111,8 @@ func (i *installed[E, S]) setState(v any) error {
 func (m *manager[E]) SystemStatus(f func(key string, value any)) {
 	f("handlers", len(m.handlers))
 	for _, h := range m.handlers {
-		if h.tell != nil {
-			f("owner of "+h.id, h.owner)
+		if h.owner != nil {
+			f("owner of "+h.id, h.owner.pid())
 		}
 	}
 }
