@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/processtest"
 	"github.com/coppice-go/coppice/process/statem"
+	"github.com/coppice-go/coppice/process/system"
 )
 
 // FuzzMachine sends random events to random machines, and wants them never
@@ -53,6 +55,9 @@ type fuzzed struct {
 	dice
 	turns   int
 	handled map[int]int // by number: how often an event was handled
+	aside   map[int]int // of those postponed: after how many changes of state
+	changes int
+	lost    []int // those that did not come back before newer ones
 	kept    []statem.Reply[int]
 }
 
@@ -67,7 +72,7 @@ type fuzzTurn = statem.Turn[fuzzEvent]
 func (e fuzzEvent) With(r statem.Reply[int]) fuzzEvent { e.Reply = r; return e }
 
 func (m *fuzzed) on(state string, t *fuzzTurn, ev fuzzEvent) (string, error) {
-	m.handled[ev.n]++
+	m.came(ev.n)
 	if ev.ping {
 		t.Reply(ev.Answer(ev.n))
 		return state, nil
@@ -104,11 +109,30 @@ func (m *fuzzed) on(state string, t *fuzzTurn, ev fuzzEvent) (string, error) {
 	}
 	if m.roll(3) == 1 {
 		t.Postpone()
+		m.aside[ev.n] = m.changes
 	}
 	return next, nil
 }
 
-func (m *fuzzed) enter(t *fuzzTurn, _ string) error {
+// came notes that an event is handled. One from the mailbox comes only after
+// all that were postponed in an earlier state.
+func (m *fuzzed) came(n int) {
+	delete(m.aside, n)
+	m.handled[n]++
+	if n == 0 || m.handled[n] > 1 {
+		return
+	}
+	for other, changes := range m.aside {
+		if other != 0 && changes < m.changes {
+			m.lost = append(m.lost, other)
+		}
+	}
+}
+
+func (m *fuzzed) enter(t *fuzzTurn, state, from string) error {
+	if state != from {
+		m.changes++
+	}
 	m.turns++
 	m.ask(t, false)
 	if m.roll(8) == 1 && m.turns < fuel {
@@ -155,7 +179,7 @@ func (m *fuzzed) start(ctx context.Context) (statem.Ref[fuzzEvent], error) {
 	for _, state := range []string{"a", "b", "c"} {
 		row := statem.State[string, fuzzEvent, fuzzed]{
 			On:    func(m *fuzzed, t *fuzzTurn, ev fuzzEvent) (string, error) { return m.on(state, t, ev) },
-			Enter: (*fuzzed).enter,
+			Enter: func(m *fuzzed, t *fuzzTurn, from string) error { return m.enter(t, state, from) },
 			To:    []string{"a", "b", "c"},
 		}
 		if state == "c" {
@@ -170,7 +194,7 @@ func (m *fuzzed) start(ctx context.Context) (statem.Ref[fuzzEvent], error) {
 func playFuzz(t *testing.T, program []byte) {
 	reports := &processtest.Recorder{}
 	ctx := processtest.Node(t, process.NodeSpec{Probe: reports})
-	m := &fuzzed{dice: program, handled: map[int]int{}}
+	m := &fuzzed{dice: program, handled: map[int]int{}, aside: map[int]int{}}
 	mail := dice(program[len(program)/2:])
 	ref, err := m.start(ctx)
 	if err != nil {
@@ -205,6 +229,9 @@ func playFuzz(t *testing.T, program []byte) {
 	if other := reports.Events(process.Warned | process.Abandoned); len(other) > 0 {
 		t.Errorf("reported besides: %v", other)
 	}
+	if len(m.lost) > 0 {
+		t.Errorf("postponed and not retried: %v", m.lost)
+	}
 	if !ref.PID().Alive() {
 		reason, _ := process.Wait(ctx, ref)
 		var panicked *process.PanicError
@@ -227,6 +254,10 @@ func playFuzz(t *testing.T, program []byte) {
 	synctest.Wait()
 	if status := ref.PID().Info().Status; status != "idle" {
 		t.Errorf("it is %s and has nothing to do", status)
+	}
+	shown, err := system.Status(ctx, ref)
+	if err != nil || !slices.Contains(shown.Fields, system.Field{Key: "timeouts", Value: "[]"}) {
+		t.Errorf("time-outs that have not come: %v, %v", shown.Fields, err)
 	}
 }
 
