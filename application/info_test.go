@@ -50,6 +50,11 @@ func TestReportEach(t *testing.T) {
 		Left: []Left{{Spawner: "x.go:1", Stack: "goroutine 1"}, {}},
 	}
 	var got []string
+	r.Left[0].Each(func(key string, value any) { got = append(got, fmt.Sprintf("%s=%v", key, value)) })
+	if want := []string{"left=<nobody> (started at x.go:1)", "stack=goroutine 1"}; !cmp.Equal(got, want) {
+		t.Errorf("Each of what is left: %s", cmp.Diff(want, got))
+	}
+	got = nil
 	r.Each(func(key string, value any) { got = append(got, fmt.Sprintf("%s=%v", key, value)) })
 	want := []string{
 		"what=hung", "application=a", "type=permanent", "phase=stop", "took=1s", "by=a",

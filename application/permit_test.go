@@ -135,6 +135,29 @@ func TestForbidWhoWaitsForMe(t *testing.T) {
 	})
 }
 
+// The same, in the other order.
+func TestStartOfWhoForbidsMe(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		a, b := k.app("a"), k.app("b")
+		startA, startB := a.Start, b.Start
+		b.Start = func(ctx context.Context) (process.PID, error) {
+			time.Sleep(short) // until a waits for us
+			k.is(Start(ctx, a, Temporary), ErrOwnCallback, "start a")
+			return startB(ctx)
+		}
+		a.Start = func(ctx context.Context) (process.PID, error) {
+			if err := Permit(ctx, b, false); err != nil {
+				return process.PID{}, err
+			}
+			return startA(ctx)
+		}
+		answer := k.start(b)
+		k.ok(Start(k.ctx, a, Temporary))
+		k.ok(<-answer)
+		k.wantRunning("a")
+	})
+}
+
 func TestForbidWhileStopping(t *testing.T) {
 	inBubble(t, func(k *kit) {
 		a := k.app("a")

@@ -14,7 +14,8 @@ type What uint8
 
 // The reports, in the order in which an application may give rise to them.
 const (
-	PhaseBegan     What = iota // it has entered Phase
+	Withheld       What = iota // it was to start, but may not: see Permit
+	PhaseBegan                 // it has entered Phase
 	Started                    // it is up
 	Exited                     // it has ended, or has failed to start, with Reason
 	CallbackFailed             // PrepStop, Stop or ConfigChange failed with Reason; things go on
@@ -24,12 +25,11 @@ const (
 	OrderHazard                // By called it, and will go on when it has stopped
 	NotDrained                 // its tree goes down while processes outside (Left) that call it live
 	NodeGoesDown               // the node stops because of it
-	Withheld                   // it was to start, but may not: see Permit
 )
 
 func (w What) String() string {
-	return [...]string{"phase", "started", "exited", "callback failed", "hung", "strays ended",
-		"still needed", "order hazard", "not drained", "node goes down", "withheld"}[w]
+	return [...]string{"withheld", "phase", "started", "exited", "callback failed", "hung", "strays ended",
+		"still needed", "order hazard", "not drained", "node goes down"}[w]
 }
 
 // A Report is the Detail of the events of kind process.Application.
