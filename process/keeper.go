@@ -65,8 +65,10 @@ func (p *proc) takeKeepers() []Keeper {
 func (p *proc) forgottenBy(k Keeper) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.emit(Event{Kind: Warned, Level: LevelError, Reason: newPanicError(v, 1),
-				Text: fmt.Sprintf("%T failed to forget an ended process", k)})
+			p.emit(Event{
+				Kind: Warned, Level: LevelError, Reason: newPanicError(v, 1),
+				Text: fmt.Sprintf("%T failed to forget an ended process", k),
+			})
 		}
 	}()
 	k.Forget(PID{p})

@@ -119,6 +119,7 @@ func TestAbandoned(t *testing.T) {
 		tryLock(t, ctx, a, true)
 		close(gate)
 		<-done
+		synctest.Wait()
 		wantGroups(t, ctx)
 		if n, err := seats.Count(ctx); n != 1 || err != nil {
 			t.Errorf("%d entries (%v), want ada's", n, err)

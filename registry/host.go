@@ -32,8 +32,10 @@ func (h *host) Init(ctx context.Context) error {
 
 // Handle implements process.Behaviour.
 func (h *host) Handle(ctx context.Context, msg any) error {
-	process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn, Msg: msg,
-		Text: "a registry takes no messages, and ignored one: " + process.Format(msg)})
+	process.Emit(ctx, process.Event{
+		Kind: process.Warned, Level: process.LevelWarn, Msg: msg,
+		Text: "a registry takes no messages, and ignored one: " + process.Format(msg),
+	})
 	return nil
 }
 

@@ -49,8 +49,10 @@ type part[K comparable, V any] struct {
 }
 
 func newTable[K comparable, V any](name string, unique bool) *table[K, V] {
-	t := &table[K, V]{name: name, unique: unique, seed: maphash.MakeSeed(), parts: make([]part[K, V], runtime.GOMAXPROCS(0)),
-		ears: map[*Watch]follower[Event[K, V]]{}}
+	t := &table[K, V]{
+		name: name, unique: unique, seed: maphash.MakeSeed(), parts: make([]part[K, V], runtime.GOMAXPROCS(0)),
+		ears: map[*Watch]follower[Event[K, V]]{},
+	}
 	for i := range t.parts {
 		t.parts[i].of = t
 		t.parts[i].byKey = map[K]*ordered.Set[*Entry[K, V]]{}

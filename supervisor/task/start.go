@@ -22,22 +22,20 @@ func Async[R any](ctx context.Context, f func(context.Context) (R, error)) (*Tas
 }
 
 // Supervisor describes a supervisor of tasks; MaxChildren and what else it does
-// not set is free to set. Its tasks are never restarted.
+// not set is free to set. Its tasks are never restarted; a function that should
+// be is a child for supervisor.StartChild and supervisor.Go, which it takes too.
 //
 //	{ID: "tasks", Start: supervisor.StartFunc(task.Supervisor("tasks"))}
 //
 //	t, err := task.AsyncNoLink(ctx, process.Name("tasks"), fetch)
 func Supervisor(name string) supervisor.Spec {
-	return supervisor.Spec{
-		Name: name, Strategy: supervisor.Dynamic,
-		Children: []supervisor.Child{{ID: "task", Restart: supervisor.Temporary, Start: supervisor.Template(startOne)}},
-	}
+	return supervisor.Spec{Name: name, Strategy: supervisor.Mixed}
 }
 
-// A launch is what a supervisor of tasks is given to start one.
-type launch func(ctx context.Context) (process.PID, error)
-
-func startOne(ctx context.Context, l launch) (process.PID, error) { return l(ctx) }
+// startUnder starts a process as a child of a supervisor.
+func startUnder(ctx context.Context, sup process.Target, start func(context.Context) (process.PID, error)) (process.PID, error) {
+	return supervisor.StartChild(ctx, sup, supervisor.Child{ID: Kind, Restart: supervisor.Temporary, Start: start})
+}
 
 // AsyncUnder is [Async] for a task that is a child of a supervisor, see
 // [Supervisor], and linked to the calling process as well.
@@ -60,17 +58,17 @@ func Start(ctx context.Context, sup process.Target, f func(context.Context) erro
 		return process.PID{}, errNoFunction
 	}
 	pc := caller()
-	return supervisor.StartOne(ctx, sup, launch(func(ctx context.Context) (process.PID, error) {
+	return startUnder(ctx, sup, func(ctx context.Context) (process.PID, error) {
 		return process.GoSpec(ctx, process.Spec{Kind: Kind, Caller: pc}, f)
-	}))
+	})
 }
 
 // under starts the task's process below a supervisor.
 func (t *Task[R]) under(ctx context.Context, sup process.Target, pc uintptr, f func(context.Context) error) (*Task[R], error) {
-	_, err := supervisor.StartOne(ctx, sup, launch(func(ctx context.Context) (process.PID, error) {
+	_, err := startUnder(ctx, sup, func(ctx context.Context) (process.PID, error) {
 		err := t.start(ctx, pc, f)
 		return t.pid, err
-	}))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +101,11 @@ func run[R any](t *Task[R], f func(context.Context) (R, error), owner process.PI
 	}
 	return func(ctx context.Context) error {
 		if !owner.IsZero() {
-			if err := process.Link(ctx, owner); err != nil {
+			err := process.Link(ctx, owner)
+			if err == nil && !owner.Alive() { // it has been killed, and is on its way out
+				err = &process.ExitError{PID: owner, Name: owner.Path(), Reason: process.ErrNoProc}
+			}
+			if err != nil {
 				return process.Shutdown(err) // nobody is left who wants it
 			}
 		}
