@@ -51,7 +51,7 @@ func TestDefectD10(t *testing.T) {
 
 // D11: in OTP a child that does not trap exits survives a parent that ends
 // normally, and one that does survives a killed supervisor, unless it is a
-// gen_something. Here nobody survives.
+// gen_something. Here no behaviour survives, nor a function that Go runs.
 func TestDefectD11(t *testing.T) {
 	bubble(t, func(w *world) {
 		var helper process.PID

@@ -161,3 +161,23 @@ func ExampleGo() {
 	// told to stop: shutdown
 	// <nil>
 }
+
+// A library that starts goroutines of its own becomes a child by a bridge.
+func ExampleBridge() {
+	node := process.NewNode(process.NodeSpec{})
+	index := supervisor.Bridge(func(context.Context) (supervisor.Foreign, error) {
+		fmt.Println("index is open") // and syncs in the background from now on
+		return supervisor.Foreign{Stop: func(_ context.Context, reason error) error {
+			fmt.Println("index is closed:", reason)
+			return nil
+		}}, nil
+	})
+	_, err := supervisor.Start(node.Context(), supervisor.Spec{Children: []supervisor.Child{{ID: "index", Start: index}}})
+	fmt.Println(err)
+	fmt.Println(node.Stop(context.Background()))
+	// Output:
+	// index is open
+	// <nil>
+	// index is closed: shutdown
+	// <nil>
+}

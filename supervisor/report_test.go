@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/processtest"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -94,4 +95,27 @@ func TestPlanStrings(t *testing.T) {
 			t.Errorf("%+v reads %q, want %q", p, got, want)
 		}
 	}
+}
+
+// The report of a failed restart names the process that the child had.
+func TestReportOfAFailedRestart(t *testing.T) {
+	bubble(t, func(w *world) {
+		rec := &processtest.Recorder{}
+		w.top(supervisor.Spec{Intensity: 2, Children: []supervisor.Child{w.child("a", starts(nil, errNo, nil))}})
+		old := w.pid("top/a")
+		w.node.SetProbe(rec)
+		w.end("top/a", errBoom)
+		failed := 0
+		for _, e := range rec.Events(process.Supervised) {
+			if e.Text == supervisor.TextStartError {
+				failed++
+				if r := e.Detail.(*supervisor.Report); r.PID != old || e.Peer != old || r.Failures != 1 || r.Restarts != 1 {
+					t.Errorf("the report is about %v: %+v, want %v", e.Peer, r, old)
+				}
+			}
+		}
+		if failed != 1 {
+			t.Errorf("%d starts failed, want one", failed)
+		}
+	})
 }

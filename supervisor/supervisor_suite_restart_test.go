@@ -82,15 +82,15 @@ var suiteTypes = map[string]func(*suite){
 	},
 	"do_not_save_child_specs_for_temporary_children": func(s *suite) {
 		for _, strategy := range []supervisor.Strategy{supervisor.OneForAll, supervisor.OneForOne, supervisor.RestForOne} {
-			for _, why := range []error{process.ErrKilled, nil, errBoom, bySupervisor} {
+			for _, why := range []error{process.ErrKilled, nil, errBoom, errBySupervisor} {
 				s.savesSpecs(strategy, why)
 			}
 		}
 	},
 }
 
-// bySupervisor stands for ending a child by terminate_child.
-var bySupervisor = errors.New("by its supervisor")
+// errBySupervisor stands for ending a child by terminate_child.
+var errBySupervisor = errors.New("by its supervisor")
 
 // savesSpecs lets a child of each type end, and looks at what is left.
 func (s *suite) savesSpecs(strategy supervisor.Strategy, why error) {
@@ -98,7 +98,7 @@ func (s *suite) savesSpecs(strategy supervisor.Strategy, why error) {
 	s.start(flags(strategy))
 	for _, r := range []supervisor.Restart{supervisor.Permanent, supervisor.Transient, supervisor.Temporary} {
 		child := s.worker(r.String(), restart(r))
-		if pid := s.add(child); why == bySupervisor {
+		if pid := s.add(child); why == errBySupervisor {
 			s.fine(supervisor.TerminateChild(s.ctx, s.sup, child.ID))
 		} else {
 			s.terminate(pid, why)
@@ -107,7 +107,7 @@ func (s *suite) savesSpecs(strategy supervisor.Strategy, why error) {
 		switch {
 		case r == supervisor.Temporary:
 			s.fine(err)
-		case why == bySupervisor, !r.Wants(why):
+		case why == errBySupervisor, !r.Wants(why):
 			s.refused(err, supervisor.ErrAlreadyPresent)
 			s.fine(second(supervisor.RestartChild(s.ctx, s.sup, child.ID)))
 		default:
