@@ -57,8 +57,9 @@ const hiddenText = "!SENSITIVE"
 // LogValue implements slog.LogValuer, which reports and traces ask.
 func (hidden) LogValue() slog.Value { return slog.StringValue(hiddenText) }
 
-// conceal takes the message out of an event that concerns a sensitive process.
-func (e *Event) conceal() {
+// Conceal takes the message out of an event that concerns a sensitive process. It
+// is for those who make events without [Emit].
+func (e *Event) Conceal() {
 	for _, p := range [...]*proc{e.PID.p, e.Peer.p} {
 		if p != nil && p.sensitive.Load() {
 			e.Msg = hidden{}

@@ -116,7 +116,7 @@ func (p *proc) emit(e Event) {
 		e.Time = time.Now()
 	}
 	if e.Msg != nil {
-		e.conceal()
+		e.Conceal()
 	}
 	(*p.node.probe.Load()).Event(e)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -69,21 +70,30 @@ func Start[S any](ctx context.Context, spec Spec[S]) (Ref[S], error) {
 	if spec.caller == 0 {
 		spec.caller = caller()
 	}
-	if err := spec.validate(); err != nil {
+	ps, err := spec.process()
+	if err != nil {
 		return Ref[S]{}, err
-	}
-	ps := process.Spec{
-		Name: spec.Name, TrapExit: spec.TrapExit, Limit: spec.Limit, Grace: spec.Grace, Timeout: spec.Timeout,
-		Kind: Kind, Caller: spec.caller, Behaviour: &core[S]{spec: &spec},
-	}
-	if spec.options != nil {
-		spec.options(&ps)
 	}
 	pid, err := process.Start(ctx, ps)
 	if err != nil {
 		return Ref[S]{}, err
 	}
 	return Ref[S]{pid}, nil
+}
+
+// process is the Spec of the server's process.
+func (s Spec[S]) process() (process.Spec, error) {
+	if err := s.validate(); err != nil {
+		return process.Spec{}, err
+	}
+	ps := process.Spec{
+		Name: s.Name, TrapExit: s.TrapExit, Limit: s.Limit, Grace: s.Grace, Timeout: s.Timeout,
+		Kind: Kind, Caller: s.caller, Behaviour: &core[S]{spec: &s},
+	}
+	if s.options != nil {
+		s.options(&ps)
+	}
+	return ps, nil
 }
 
 // StartUnlinked is Start without the link (OTP: gen_server:start): nobody hears
@@ -114,7 +124,7 @@ func caller() uintptr {
 type core[S any] struct {
 	spec  *Spec[S]
 	state *S
-	idle  *process.Timer
+	idle  atomic.Pointer[process.Timer]
 	last  func() // the answer that is due after Terminate
 	todo  continuations[S]
 	own   context.Context // the process's, which a request's handler does not get
@@ -138,7 +148,7 @@ func (c *core[S]) Init(ctx context.Context) (err error) {
 	if c.spec.Continue != nil {
 		c.todo.add(begin{})
 	}
-	c.wait()
+	c.wait(nil)
 	// What is continued in Init is due before any message: begun wakes the
 	// server for it, unless a message does so first.
 	if c.todo.any() {
@@ -152,7 +162,8 @@ type begun struct{}
 
 // Handle handles one message, and what its handler wants to continue with.
 func (c *core[S]) Handle(ctx context.Context, msg any) error {
-	c.idle.Stop()
+	before := c.idle.Load()
+	before.Stop()
 	if err := c.drain(); err != nil { // what Init left, if a message overtook begun
 		return err
 	}
@@ -165,7 +176,7 @@ func (c *core[S]) Handle(ctx context.Context, msg any) error {
 	if err := c.drain(); err != nil {
 		return err
 	}
-	c.wait()
+	c.wait(before)
 	return nil
 }
 
@@ -189,7 +200,7 @@ func (c *core[S]) handle(ctx context.Context, msg any) error {
 		return nil
 	}
 	process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn, Msg: msg,
-		Text: fmt.Sprintf("server of %s ignored a message that is not one of its own: %s", typeName[S](), process.Format(msg))})
+		Text: fmt.Sprintf("server of %s ignored a message that is not one of its own, a %T", typeName[S](), msg)})
 	return nil
 }
 
@@ -220,10 +231,10 @@ func (c *core[S]) drain() error {
 	}
 }
 
-// wait sets the clock for Idle.
-func (c *core[S]) wait() {
-	if c.spec.IdleTimeout > 0 {
-		c.idle = process.After(c.own, c.spec.IdleTimeout, idleFor{})
+// wait sets the clock for the Spec's Idle, unless the handler has set another.
+func (c *core[S]) wait(before *process.Timer) {
+	if c.spec.IdleTimeout > 0 && c.idle.Load() == before {
+		c.idle.Store(process.After(c.own, c.spec.IdleTimeout, idleFor{}))
 	}
 }
 
@@ -231,7 +242,7 @@ func (c *core[S]) wait() {
 // when it stopped the server: in that order, as OTP does, and even if Terminate
 // fails.
 func (c *core[S]) Terminate(ctx context.Context, reason error) error {
-	c.idle.Stop()
+	c.idle.Load().Stop()
 	if c.last != nil {
 		defer c.last()
 	}
@@ -251,6 +262,9 @@ func (c *core[S]) InspectState() any {
 	}
 	return c.spec.Inspect(c.state)
 }
+
+// Runs names the server in reports by its state.
+func (c *core[S]) Runs() string { return typeName[S]() }
 
 // TypedRef makes the server known to registries by its own type.
 func (c *core[S]) TypedRef(pid process.PID) any { return Ref[S]{pid} }

@@ -253,6 +253,58 @@ func TestIdle(t *testing.T) {
 	})
 }
 
+// D7: looking at a server does not keep it from going idle. In OTP each system
+// message starts the time-out anew, so whoever looks often enough stops it.
+func TestD7IdleIsNotPutOffBySystemRequests(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		c := start(t, ctx, server.Spec[Counter]{})
+		began := time.Now()
+		var went time.Duration
+		if err := server.Cast(ctx, c, Do{func(ctx context.Context, _ *Counter) error {
+			return server.Idle[Counter](ctx, 100*time.Millisecond, Do{func(context.Context, *Counter) error {
+				went = time.Since(began)
+				return nil
+			}})
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			time.Sleep(10 * time.Millisecond)
+			if err := process.System(ctx, c, func(context.Context, process.Behaviour) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if went != 100*time.Millisecond {
+			t.Errorf("it went idle after %v, want 100ms", went)
+		}
+	})
+}
+
+// Idle from a handler: any message cancels it, it comes once, 0 means when the
+// mailbox is empty, and it takes the place of the Spec's.
+func TestIdleFromAHandler(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		c := start(t, ctx, server.Spec[Counter]{IdleTimeout: time.Minute,
+			Idle: func(_ context.Context, c *Counter) error { c.diary = append(c.diary, "minute"); return nil }})
+		idle := func(d time.Duration, text string) Do {
+			return Do{func(ctx context.Context, _ *Counter) error { return server.Idle[Counter](ctx, d, Note{text}) }}
+		}
+		for _, m := range []server.Notice[Counter]{idle(0, "cancelled"), Note{"first"}, idle(time.Second, "replaced"),
+			idle(0, "empty"), idle(time.Second, "late"), idle(0, "second")} {
+			if err := process.Send(ctx, c.PID(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(59 * time.Second)
+		diary(t, ctx, c, "first second")
+		time.Sleep(90 * time.Second)
+		diary(t, ctx, c, "first second minute")
+		if err := server.Idle[Counter](ctx, 0, Note{}); err == nil {
+			t.Error("Idle outside the server succeeded")
+		}
+	})
+}
+
 func TestMonitorAndAfter(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		c := start(t, ctx, server.Spec[Counter]{})

@@ -41,6 +41,7 @@ func (c *core[S]) listen(ctx context.Context, msg any) {
 	case interface{ Message() any }:
 		e.Msg = m.Message()
 	}
+	e.Conceal()
 	c.probe.Event(e)
 }
 
@@ -49,5 +50,7 @@ type continued struct{ msg any }
 
 // answered tells it what a handler answered.
 func (c *core[S]) answered(to process.PID, out any, err error) {
-	c.probe.Event(process.Event{Kind: process.Replied, PID: process.Self(c.own), Peer: to, Msg: out, Reason: err})
+	e := process.Event{Kind: process.Replied, PID: process.Self(c.own), Peer: to, Msg: out, Reason: err}
+	e.Conceal()
+	c.probe.Event(e)
 }

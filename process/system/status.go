@@ -36,7 +36,7 @@ type Detailed interface {
 func Status(ctx context.Context, to process.Target) (Report, error) {
 	return ask(ctx, to, func(ctx context.Context, b process.Behaviour) (Report, error) {
 		r := Report{Info: process.Self(ctx).Info()}
-		if i, ok := b.(process.Inspector); ok {
+		if i, ok := b.(process.Inspector); ok && !r.Sensitive {
 			if v := i.InspectState(); v != nil {
 				r.State = process.Format(v)
 			}
