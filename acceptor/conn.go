@@ -102,6 +102,13 @@ func (c *Conn) hurry() {
 	_ = c.raw.SetWriteDeadline(time.Now().Add(lastWrite))
 }
 
+// A keeper closes the socket when the connection's process has ended, however
+// that was.
+type keeper struct{ c *Conn }
+
+// Forget implements process.Keeper.
+func (k keeper) Forget(process.PID) { k.c.close() }
+
 // close ends the socket and with it the reader. It can be called from anywhere,
 // more than once.
 func (c *Conn) close() {

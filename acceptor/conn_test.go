@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -245,6 +246,21 @@ func TestBusyIsNotSilent(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		t.wantOpen(0)
 		c.wantEnd(t.T)
+	})
+}
+
+// A connection that is killed in its first instant takes a reader with it that has
+// not run yet. Its socket is closed all the same.
+func TestKilledBeforeTheReaderRuns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // nobody runs until the killed one has ended
+	bubble(t, func(_ *acceptor.Spec, p *acceptor.Protocol[guest]) {
+		p.Open = func(ctx context.Context, _ *guest) error { return process.Kill(ctx, process.Self(ctx)) }
+	}, func(t *test) {
+		for range 20 {
+			c := t.street.dial()
+			c.wantEnd(t.T)
+		}
+		t.wantOpen(0)
 	})
 }
 

@@ -69,11 +69,15 @@ func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (proc
 	return ref.PID(), err
 }
 
-// init makes the state. The reader comes first: from then on nothing, not even
-// a kill, leaves the socket open.
+// init makes the state. The keeper comes first: from then on nothing, not even
+// a kill, leaves the socket open. (The reader closes it too, but a process that
+// is killed in its first instant never runs.)
 func (c *connection[S]) init(ctx context.Context, by process.PID) (s *S, err error) {
 	c.ctx = ctx
 	self := process.Self(ctx)
+	if _, err := process.Keep(ctx, self, keeper{&c.Conn}); err != nil {
+		return nil, err
+	}
 	if c.reader, err = process.GoSpec(ctx, process.Spec{Kind: "reader"}, func(ctx context.Context) error {
 		return c.read(ctx, self)
 	}); err != nil {
