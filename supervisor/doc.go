@@ -58,8 +58,10 @@
 // real reason is reported, even if it had unlinked itself. An exit signal that a
 // child sends to its supervisor, without ending, is ignored. A start that
 // declines returns process.ErrIgnore to its caller, not success without a
-// process. Waits between restarts ([Plan].Wait), deadlines for starts,
-// MaxChildren and [Partitioned] are additions. There is no code change, and a
+// process. Waits between restarts ([Plan].Wait) and deadlines for starts are
+// additions; [Mixed], MaxChildren and [Partitioned] are Elixir's. What runs below
+// a killed supervisor ends with it, whether it traps exits or not, but for a raw
+// process, which is told and may take its time. There is no code change, and a
 // start function returns no extra information: it is a closure, and can put that
 // where it likes.
 //

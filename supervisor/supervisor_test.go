@@ -136,6 +136,45 @@ func TestExitSignalsOfStrangers(t *testing.T) {
 	})
 }
 
+// The end of the parent, however it came about, is an orderly end of the
+// supervisor for the same reason.
+func TestParentsExit(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(w *world, parent process.PID) error
+		want error
+	}{
+		"normal":   {func(w *world, parent process.PID) error { return process.Send(w.ctx, parent, end{nil}) }, nil},
+		"shutdown": {func(w *world, parent process.PID) error { return process.Stop(w.ctx, parent, process.ErrShutdown) }, process.ErrShutdown},
+		"{shutdown,_}": {func(w *world, parent process.PID) error {
+			return process.Send(w.ctx, parent, end{process.Shutdown(errNo)})
+		}, process.Shutdown(errNo)},
+		"a crash": {func(w *world, parent process.PID) error { return process.Send(w.ctx, parent, end{errBoom}) }, errBoom},
+		"a kill":  {func(w *world, parent process.PID) error { return process.Kill(w.ctx, parent) }, process.ErrKilled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				parent := &worker{w: w, trap: true, starts: []func(context.Context) error{func(ctx context.Context) error {
+					_, err := supervisor.Start(ctx, supervisor.Spec{Name: "s", Children: []supervisor.Child{w.child("a"), w.child("b")}})
+					return err
+				}}}
+				pid, err := parent.start(process.WithBirth(w.ctx, process.Birth{ID: "parent"}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.take()
+				if err := tt.end(w, pid); err != nil {
+					t.Error(err)
+				}
+				want := []string{"parent/s/b stops shutdown", "parent/s/a stops shutdown", "parent/s exit " + reason(tt.want)}
+				if tt.want != process.ErrKilled {
+					want = slices.Insert(want, 0, "parent stops "+reason(tt.want))
+				}
+				w.want("in order", want...)
+			})
+		})
+	}
+}
+
 func TestStopWithReason(t *testing.T) {
 	bubble(t, func(w *world) {
 		top := w.top(supervisor.Spec{Children: []supervisor.Child{w.child("a")}})
