@@ -64,7 +64,8 @@ func Delete[E any](ctx context.Context, to Target[E], id string) error {
 // next makes it, given the old one's state, nil if there is none of that ID.
 // Then the old one's Terminate runs, then the new one's Init, which can take
 // over what the old one left in its state: no event falls in between. The owner
-// stays the same. If Init fails, the old one is gone all the same.
+// stays the same. If Init fails, the old one is gone all the same, and its owner
+// is told so.
 func Swap[E, Old, New any](ctx context.Context, to Target[E], id string, next func(old *Old) Handler[E, New]) error {
 	return order(ctx, to, "swap handler "+id, func(_ context.Context, m *manager[E]) error {
 		return swap(m, id, nil, next)
@@ -96,17 +97,15 @@ func swap[E, Old, New any](m *manager[E], id string, o *owner, next func(*Old) H
 	if err := guard(func() error { with = next(old); return with.validate() }); err != nil {
 		return &HandlerError{id, err}
 	}
-	if o != nil {
-		m.bind(o) // so that the link outlives the change
-		defer m.release(o)
-	}
+	gone := Gone{Manager: process.Self(m.own), ID: id, Cause: Swapped, Next: with.ID, Owner: o.pid()}
 	if h != nil {
 		m.drop(h)
-		m.cleanUp(m.own, h, Gone{Cause: Swapped, Next: with.ID, Owner: o.pid()})
+		m.reportUntidy(m.own, h, Swapped, h.terminate(m.own, gone))
 	}
 	err := m.add(with, o)
-	if err != nil {
-		m.tell(m.own, o, Gone{Manager: process.Self(m.own), ID: with.ID, Cause: NotStarted, Reason: errors.Unwrap(err)})
+	if h != nil { // its owner is told last: how it went, and so that the link can stay
+		gone.Reason = errors.Unwrap(err)
+		m.tell(m.own, h.owner, gone)
 	}
 	return err
 }

@@ -113,13 +113,9 @@ func (m *manager[E]) find(id string) *slot[E] {
 	return nil
 }
 
-// cleanUp is end for those who do not wait for how it went: an error of
-// Terminate is reported.
+// cleanUp is end for those who do not wait for how it went.
 func (m *manager[E]) cleanUp(ctx context.Context, h *slot[E], gone Gone) {
-	if err := m.end(ctx, h, gone); err != nil {
-		process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn, Reason: err,
-			Text: TextUntidy, Detail: &Report{ID: h.id, Cause: gone.Cause}})
-	}
+	m.reportUntidy(ctx, h, gone.Cause, m.end(ctx, h, gone))
 }
 
 // end runs a handler's Terminate, once, and lets its owner know.
@@ -127,11 +123,15 @@ func (m *manager[E]) end(ctx context.Context, h *slot[E], gone Gone) error {
 	if h.gone {
 		return nil
 	}
-	h.gone = true
 	gone.Manager, gone.ID = process.Self(ctx), h.id
-	err := guard(func() error { return h.code.terminate(ctx, gone) })
+	err := h.terminate(ctx, gone)
 	m.tell(ctx, h.owner, gone)
 	return err
+}
+
+func (h *slot[E]) terminate(ctx context.Context, gone Gone) error {
+	h.gone = true
+	return guard(func() error { return h.code.terminate(ctx, gone) })
 }
 
 // The texts of a manager's reports.
@@ -139,6 +139,14 @@ const (
 	TextFailed = "event handler failed"           // it is gone
 	TextUntidy = "event handler did not clean up" // its Terminate failed
 )
+
+// reportUntidy tells of a Terminate that has failed.
+func (m *manager[E]) reportUntidy(ctx context.Context, h *slot[E], cause Cause, err error) {
+	if err != nil {
+		process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn, Reason: err,
+			Text: TextUntidy, Detail: &Report{ID: h.id, Cause: cause}})
+	}
+}
 
 // report tells of a handler that has failed, or whose successor has.
 func (m *manager[E]) report(id string, c code[E], cause Cause, reason error, msg any) {

@@ -214,7 +214,7 @@ func suiteSwapSup(t *testing.T, ctx context.Context, _ *processtest.Recorder) {
 	if err := event.Swap(ctx, m, "h4", bad); !errors.Is(err, errBoom) {
 		t.Errorf("swap: %v", err)
 	}
-	wantTold(t, ctx, o2, "h4 swapped bad", "bad not started: boom")
+	wantTold(t, ctx, o2, "h4 swapped bad: boom")
 	if m.PID().Linked(o2.PID()) {
 		t.Error("still linked, with no handler left")
 	}

@@ -12,9 +12,11 @@ type Gone struct {
 	Manager process.PID
 	ID      string
 	Cause   Cause
-	Reason  error       // of Failed, NotStarted, OwnerEnded, Stopped; nil is normal
-	Next    string      // of Swapped: who takes its place
-	Owner   process.PID // of Swapped: who owns that one
+	// Reason belongs to Failed, NotStarted, OwnerEnded and Stopped; nil is normal.
+	// Of Swapped it says to the owner why the next one did not start; nil: it did.
+	Reason error
+	Next   string      // of Swapped: who takes its place
+	Owner  process.PID // of Swapped: who owns that one
 }
 
 // A Cause is what ended a handler.
@@ -27,7 +29,7 @@ const (
 	Swapped                 // by [Swap], [SwapSup] or [Become]
 	OwnerEnded              // who added it by AddSup has ended
 	Stopped                 // the manager ends
-	NotStarted              // it was to take the place of another, and its Init failed
+	NotStarted              // it was to take the place of another by Become, and its Init failed
 )
 
 func (c Cause) String() string {

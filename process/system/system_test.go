@@ -522,3 +522,38 @@ func TestFailingListeners(t *testing.T) {
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBoom }
+
+// With nothing switched on there is nobody to be told: a process pays one look
+// at a nil pointer.
+func TestOff(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		b := &special{}
+		pid, err := process.Start(ctx, process.Spec{Behaviour: b})
+		ok(t, err)
+		want := func(on bool, after string) {
+			t.Helper()
+			if _, err := system.Log(ctx, pid); err != nil { // to look is to switch nothing on
+				t.Error(err)
+			}
+			if (b.probe != nil) != on {
+				t.Errorf("after %s: probe %v", after, b.probe)
+			}
+		}
+		want(false, "the start")
+		for name, set := range map[string]func(on bool) error{
+			"log":        func(on bool) error { return system.SetLog(ctx, pid, map[bool]int{true: 3}[on]) },
+			"statistics": func(on bool) error { return system.SetStatistics(ctx, pid, on) },
+			"trace": func(on bool) error {
+				if on {
+					return system.Trace(ctx, pid, &bytes.Buffer{})
+				}
+				return system.Trace(ctx, pid, nil)
+			},
+		} {
+			ok(t, set(true))
+			want(true, name+" on")
+			ok(t, set(false))
+			want(false, name+" off")
+		}
+	})
+}
