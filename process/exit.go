@@ -56,7 +56,7 @@ func (p *proc) exitSignal(from *proc, reason error, byLink bool) error {
 		return from.refusal()
 	}
 	fromParent := from == p.parent
-	f, reason := decide(p.trap, fromParent, p.raw, reason)
+	f, reason := decide(p.trap, fromParent, p.raw && !p.heeds, reason)
 	after := func() {}
 	if p.heeds && fromParent && !byLink {
 		f, after = ignored, p.toldToStop(reason)

@@ -252,3 +252,21 @@ func TestFaultySpecs(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// D11 for helpers too: one whose parent ends normally ends, which OTP's plain
+// linked processes would not.
+func TestGoEndsWithItsParent(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		var helper process.PID
+		parent := start(t, ctx, process.Spec{})
+		in(t, ctx, parent, func(ctx context.Context) {
+			var err error
+			if helper, err = process.Go(ctx, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		send(t, ctx, parent, process.End(nil))
+		wantReason(t, ctx, helper, process.ErrShutdown)
+	})
+}
