@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/coppice-go/coppice/application"
@@ -114,6 +115,7 @@ func (p *player) change(ctx context.Context, st *Step) error {
 func (p *player) appFailure(st *Step, err error) Term {
 	switch {
 	case st.Op == "ensure_all_started":
+		err = firstOf(err) // the others are of what was stopped again
 		return tuple(Atom(failedApp(err)), p.appReason(err))
 	case errors.Is(err, application.ErrAlreadyLoaded):
 		return tuple(Atom("already_loaded"), p.appSpec(st.App))
@@ -162,6 +164,14 @@ func atoms(names ...string) List {
 		l = append(l, Atom(name))
 	}
 	return l
+}
+
+// firstOf is the first of several errors that were joined.
+func firstOf(err error) error {
+	for reflect.TypeOf(err) == reflect.TypeOf(errors.Join(err)) {
+		err = err.(interface{ Unwrap() []error }).Unwrap()[0]
+	}
+	return err
 }
 
 func failedApp(err error) string {

@@ -97,7 +97,7 @@ func (s *Swap) UnmarshalJSON(data []byte) error {
 
 // An Ending is what a handler's terminate returns, or how it fails.
 type Ending struct {
-	How   string // "" for a value that is returned, or crash, exit, throw
+	How   string // "" or return for a value that is returned, or crash, exit, throw
 	Value Term
 }
 
@@ -105,7 +105,7 @@ func (e *Ending) UnmarshalJSON(data []byte) error {
 	var o Outcome
 	if o.UnmarshalJSON(data) == nil && o.Value != nil {
 		switch o.Kind {
-		case "crash", "exit", "throw":
+		case "crash", "exit", "throw", "return":
 			e.How, e.Value = o.Kind, o.Value
 			return nil
 		}

@@ -1,0 +1,105 @@
+package otpscript
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	withOTP   = flag.Bool("otp", false, "play random scenarios on Erlang/OTP and on coppice, and compare")
+	otpCount  = flag.Int("scenarios", 50, "with -otp: how many of each kind")
+	otpSeed   = flag.Int("seed", 0, "with -otp: the first seed; 0: by the clock")
+	otpKind   = flag.String("kind", "", "with -otp: one `kind` of testdata/otp/record/gen; none: all")
+	generated = []string{"sup", "sup2", "app", "app2", "signals", "server", "statem", "event"}
+)
+
+// What OTP does with scenarios that nobody has thought of, coppice does too. A
+// difference is made small and kept in a file.
+func TestLive(t *testing.T) {
+	if !*withOTP {
+		t.Skip("not asked for: -otp plays random scenarios on the Erlang/OTP of this machine as well")
+	}
+	for _, program := range []string{"erl", "erlc", "python3"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("there is no %s on this machine to compare with (Debian: erlang-base, python3)", program)
+		}
+	}
+	seed := *otpSeed
+	if seed == 0 {
+		seed = int(time.Now().Unix()) % 1e9
+	}
+	o := newOTP(t)
+	for _, kind := range generated {
+		if *otpKind == "" || *otpKind == kind {
+			t.Run(kind, func(t *testing.T) { compareRandom(t, o, kind, seed, *otpCount) })
+		}
+	}
+}
+
+// compareRandom stops at the first difference.
+func compareRandom(t *testing.T, o *otp, kind string, seed, n int) {
+	count := map[verdictOf]int{}
+	defer func() { t.Logf("%s, seeds %d to %d: %s", kind, seed, seed+n-1, countText(count)) }()
+	for i, text := range generate(t, kind, seed, n) {
+		c := o.compare(text)
+		count[c.verdict]++
+		switch c.verdict {
+		case different:
+			t.Errorf("seed %d", seed+i)
+			showDifference(t, o, fmt.Sprintf("%s-%d", kind, seed+i), text)
+			return
+		case broken:
+			t.Fatalf("seed %d: %v", seed+i, c.err)
+		case equal, listed, undefinedByOTP:
+		}
+	}
+}
+
+func countText(count map[verdictOf]int) string {
+	var parts []string
+	for v := equal; v <= broken; v++ {
+		if count[v] > 0 || v == equal {
+			parts = append(parts, fmt.Sprintf("%d %s", count[v], v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// showDifference writes the smallest scenario that differs to a file.
+func showDifference(t *testing.T, o *otp, name string, text []byte) {
+	small := shrink(text, func(text []byte) bool { return o.compare(text).verdict == different })
+	file := filepath.Join(os.TempDir(), "otp-differs-"+name+".json")
+	if err := os.WriteFile(file, small, 0o666); err != nil {
+		t.Error(err)
+	}
+	c := o.compare(small)
+	t.Errorf("OTP and coppice differ in %s:\n%s", file, small)
+	diff(t, "OTP", c.theirs, c.ours)
+}
+
+// generate makes scenarios by the generator of the recordings, one a seed.
+func generate(t *testing.T, kind string, seed, n int) [][]byte {
+	const many = `
+import sys, io, runpy
+path, kind, first, n = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+for seed in range(first, first + n):
+    sys.argv, out, sys.stdout = [path, str(seed), kind], sys.stdout, io.StringIO()
+    runpy.run_path(path)
+    text, sys.stdout = sys.stdout.getvalue(), out
+    sys.stdout.write(text + "\0")
+`
+	cmd := exec.Command("python3", "-c", many, data+"record/gen", kind, fmt.Sprint(seed), fmt.Sprint(n))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("generator: %v", err)
+	}
+	return bytes.SplitN(bytes.TrimSuffix(out, []byte{0}), []byte{0}, n)
+}
