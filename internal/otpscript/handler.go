@@ -100,9 +100,28 @@ func (h *scriptedHandler) callback(kind Atom, content Term) (Term, error) {
 		return reply, event.Remove(nil)
 	case r.Swap != nil:
 		h.arg = h.resolve(r.Swap.Arg)
-		return reply, event.Become(h.handler(r.Swap.Handler, r.Swap.Spec, func() Term { return tuple(Atom("swap"), h.left) }))
+		next := h.handler(r.Swap.Handler, r.Swap.Spec, func() Term { return tuple(Atom("swap"), h.left) })
+		return reply, event.Become(h.asHeir(next))
 	}
 	return reply, nil
+}
+
+// asHeir has the init of a handler fail that wants to hibernate at once, if the
+// play is to do as OTP does: that is a bad return value there for a handler that
+// takes the place of another by the other's own wish.
+func (h *scriptedHandler) asHeir(next event.Handler[Term, scriptedHandler]) event.Handler[Term, scriptedHandler] {
+	if !h.odd {
+		return next
+	}
+	init := next.Init
+	next.Init = func(ctx context.Context) (*scriptedHandler, error) {
+		h, err := init(ctx)
+		if err == nil && h.spec.Init != nil && h.spec.Init.Kind == "hibernate" {
+			err = &reason{Atom("crash")}
+		}
+		return h, err
+	}
+	return next
 }
 
 // A question is a call to a handler.
