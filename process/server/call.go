@@ -168,6 +168,21 @@ func After[S any, M Notice[S]](ctx context.Context, d time.Duration, m M) (*proc
 	return process.After(ctx, d, m), nil
 }
 
+// Idle lets the calling server have m if d passes without a message (OTP: a
+// time-out as the last element of a callback's answer). Any message cancels it,
+// it comes once, and 0 means: if the mailbox is empty. System requests are no
+// messages: they neither cancel it nor start it anew.
+//
+// It takes the place of the Spec's IdleTimeout until the next message.
+func Idle[S any, M Notice[S]](ctx context.Context, d time.Duration, m M) error {
+	c, err := self[S](ctx)
+	if err != nil {
+		return err
+	}
+	c.idle.Swap(process.After(ctx, d, m)).Stop()
+	return nil
+}
+
 // Continue lets the calling server handle m next, before anything in its
 // mailbox (OTP: {continue, M}). Several are handled in order.
 func Continue[S any, M Notice[S]](ctx context.Context, m M) error {

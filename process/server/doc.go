@@ -31,6 +31,17 @@
 // Terminate runs when the server ends by itself or its parent tells it to; for
 // that its Spec must trap exits, and says so. See [process.Behaviour].
 //
+// # Without waiting
+//
+// [SendRequest] sends a request and gives a [Pending] answer: to wait for later,
+// to collect with others in [Requests], or to have as a message of one's own,
+// with [Notify]. So a server can ask another and go on serving meanwhile.
+// [CallAll] asks many at once, under one time limit.
+//
+// [Defer] puts an answer off. [Continue] comes before anything in the mailbox,
+// [Idle] when nothing comes for a while; a look at the server by package
+// process/system does not count as something.
+//
 // # Testing
 //
 // A handler is a method: call it with a context and a state of your own. With

@@ -51,3 +51,31 @@ func Example() {
 	// <nil>
 	// 0 process: node is stopped
 }
+
+// Two tills are asked at once, and the answers taken as they come.
+func ExampleRequests() {
+	n := process.NewNode(process.NodeSpec{})
+	ctx := n.Context()
+	var asked server.Requests[string, int]
+	for name, amount := range map[string]int{"left": 5, "right": 7} {
+		till, err := server.Start(ctx, server.Spec[Till]{Name: name})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		asked.Add(name, server.SendRequest(ctx, till, Take{Amount: amount}))
+	}
+	for asked.Len() > 0 {
+		name, answer, err := asked.Next(ctx)
+		if err != nil {
+			fmt.Println(err) // nobody answered in time
+			break
+		}
+		fmt.Println(name, answer.Value, answer.Err)
+	}
+	fmt.Println(n.Stop(context.Background()))
+	// Unordered output:
+	// left 5 <nil>
+	// right 7 <nil>
+	// <nil>
+}

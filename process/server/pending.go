@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -103,40 +102,4 @@ func CallAll[S, R any, M Request[S, R], T Target[S]](ctx context.Context, to []T
 		p.Abandon()
 	}
 	return answers
-}
-
-// Idle lets the calling server have m if d passes without a message (OTP: a
-// time-out as the last element of a callback's answer). Any message cancels it,
-// it comes once, and 0 means: if the mailbox is empty. System requests are no
-// messages: they neither cancel it nor start it anew.
-//
-// It takes the place of the Spec's IdleTimeout until the next message.
-func Idle[S any, M Notice[S]](ctx context.Context, d time.Duration, m M) error {
-	c, err := self[S](ctx)
-	if err != nil {
-		return err
-	}
-	c.idle.Swap(process.After(ctx, d, m)).Stop()
-	return nil
-}
-
-// StartMonitor is [Start] and [Monitor] in one step, for a server that starts
-// another: down makes a message of its end, with its true reason however early
-// it comes. A start that fails gives its error and nothing more.
-func StartMonitor[S, O any, M Notice[O]](ctx context.Context, spec Spec[S], down func(process.Down) M) (Ref[S], process.MonitorRef, error) {
-	if _, err := self[O](ctx); err != nil {
-		return Ref[S]{}, process.MonitorRef{}, err
-	}
-	if spec.caller == 0 {
-		spec.caller = caller()
-	}
-	ps, err := spec.process()
-	if err != nil {
-		return Ref[S]{}, process.MonitorRef{}, err
-	}
-	pid, ref, err := process.StartMonitor(ctx, ps, func(d process.Down) Notice[O] { return down(d) })
-	if err != nil {
-		return Ref[S]{}, process.MonitorRef{}, err
-	}
-	return Ref[S]{pid}, ref, nil
 }
