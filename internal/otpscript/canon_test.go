@@ -285,3 +285,25 @@ func shufflePools(main []record, r *rand.Rand) []record {
 	}
 	return main
 }
+
+// Of processes side by side: what each did, then results, then what was received.
+func TestCanonProcs(t *testing.T) {
+	p, q, a := &actor{name: "p", started: true}, &actor{name: "q", started: true}, &actor{name: "a", started: true}
+	result := func(step int, as string) record {
+		return record{nobody, "result", fields{"step": step, "as": as}}
+	}
+	received := func(msg string) record { return record{a, "recv", fields{"id": "a", "msg": Atom(msg)}} }
+	records := []record{
+		received("late"), result(2, "b"), {q, "cb", fields{"id": "q"}}, result(1, "c"), {p, "exit", fields{"id": "p"}},
+		result(2, "a"), received("early"), {&actor{name: "never"}, "exit", fields{"id": "never"}}, {q, "exit", fields{"id": "q"}},
+	}
+	const own = `{"ev":"exit","id":"p"} {"ev":"cb","id":"q"} {"ev":"exit","id":"q"} ` +
+		`{"as":"c","ev":"result","step":1} {"as":"a","ev":"result","step":2} {"as":"b","ev":"result","step":2} `
+	late, early := `{"ev":"recv","id":"a","msg":"late"}`, `{"ev":"recv","id":"a","msg":"early"}`
+	if got, want := strings.Join(canonProcs(records, false), " "), own+late+" "+early; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got, want := strings.Join(canonProcs(records, true), " "), own+early+" "+late; got != want {
+		t.Errorf("in any order: got  %s\nwant %s", got, want)
+	}
+}

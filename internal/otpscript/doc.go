@@ -10,7 +10,7 @@
 //
 // # Where to find what
 //
-//	scenario.go check.go     JSON to typed steps                    (pure)
+//	scenario.go step.go check.go  JSON to typed steps               (pure)
 //	term.go termjson.go      Erlang's values, as both files write them (pure)
 //	log.go canon.go          what happened, in the one order in which concurrent
 //	                         events are written                     (pure)
