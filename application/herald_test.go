@@ -21,7 +21,7 @@ func TestStoppingHearsTheCause(t *testing.T) {
 		}
 		a := r.app("a")
 		r.run(r.Context(), r.app("b", a))
-		r.end("b", errBoom)
+		r.ok(process.Send(r.ctx, r.pid("b_top"), errBoom))
 		r.ending(AppEnded, "b, which is permanent, has ended: boom")
 		r.want("", `a.start b.start ready b_top.down(boom) b.prep_stop b.stop b:exited(boom,permanent) b:node goes down
 			stopping(application: b, which is permanent, has ended: boom)

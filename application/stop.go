@@ -13,7 +13,8 @@ import (
 // gone; a *StopError says that something did not go well on the way.
 //
 // Stopping what is being stopped waits for that. An application that has ended
-// by itself can be stopped, which only forgets it.
+// by itself can be stopped, which only forgets it; so can one whose start waits
+// for permission, which takes the start back.
 func Stop(ctx context.Context, app *App) error {
 	return ask(ctx, &stopRequest{app: app})
 }
