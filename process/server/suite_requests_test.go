@@ -232,8 +232,10 @@ func gsHugeQueue(t *testing.T) {
 		wantErr(t, "stop", process.Kill(ctx, caller), nil)
 		return took
 	}
-	empty := calls(0)
-	if full := calls(500_000); full > 10*empty {
+	// The best of some, as others use the machine too.
+	best := func(queued int) time.Duration { return min(calls(queued), calls(queued), calls(queued)) }
+	empty := best(0)
+	if full := best(500_000); full > 10*empty {
 		t.Errorf("2000 calls took %v with an empty mailbox, %v with half a million messages in it", empty, full)
 	}
 }
