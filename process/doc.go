@@ -83,6 +83,8 @@
 //
 // [PID.Info] shows one process, [Node.Processes] all, [PID.Stack] where one
 // stands; a [Probe] sees what happens, and a crash makes a [CrashReport].
+// What a process says of itself with [Annotate] shows in both; what it handles
+// after [SetSensitive] shows nowhere.
 // Package trace makes log lines and streams of it. Package processtest gives
 // tests a node of their own.
 package process
