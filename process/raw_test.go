@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,5 +270,37 @@ func TestGoEndsWithItsParent(t *testing.T) {
 		synctest.Wait()
 		send(t, ctx, parent, process.End(nil))
 		wantReason(t, ctx, helper, process.ErrShutdown)
+	})
+}
+
+// A process that is killed before its first instruction has been linked and
+// monitored all the same: whoever cares is told.
+func TestKilledBeforeItRuns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // nobody runs until the one who spawns waits
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		w := start(t, ctx, process.Spec{TrapExit: true})
+		var ran atomic.Bool
+		in(t, ctx, w, func(ctx context.Context) {
+			pid, err := process.Go(ctx, func(context.Context) error { ran.Store(true); return nil })
+			if err != nil {
+				t.Error(err)
+			}
+			if err := process.Kill(ctx, pid); err != nil {
+				t.Error(err)
+			}
+			raw := process.Raw[int]{Linked: true, Run: func(context.Context, *process.Inbox[int]) error { ran.Store(true); return nil }}
+			ref, _, err := process.SpawnMonitor(ctx, raw, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			if err := process.Kill(ctx, ref); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		got := kept(t, ctx, w)
+		if ran.Load() || len(exits(got)) != 2 || len(downs(got)) != 1 {
+			t.Errorf("ran %v; told %v, want two exits and a down", ran.Load(), got)
+		}
 	})
 }

@@ -49,15 +49,18 @@ func (p *proc) run() {
 // turns handles what is in the mailbox. It reports true when the process ends,
 // with p.outcome set; after false the process may already be running elsewhere.
 func (p *proc) turns() (ended bool) {
+	if r, ok := p.b.(runner); ok { // nobody waits for its Init: it has begun, even if it ends at once
+		p.began()
+		if !p.isDoomed() {
+			p.outcome = r.run(p)
+		}
+		return true
+	}
 	if !p.inited {
 		if p.outcome = p.b.Init(p); p.outcome != nil || p.isDoomed() {
 			return true
 		}
 		p.began()
-		if r, ok := p.b.(runner); ok {
-			p.outcome = r.run(p)
-			return true
-		}
 	}
 	for {
 		e, got := p.next(idle)
