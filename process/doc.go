@@ -72,7 +72,7 @@
 //     turns; a process inside a handler gives a [*BusyError] with its stack.
 //
 // The rules are those of the Erlang reference manual, chapter Processes, and of
-// the OTP design principles.
+// the OTP design principles; docs/otp.md has a row for each.
 //
 // # What we ask of you
 //
