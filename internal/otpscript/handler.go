@@ -14,9 +14,10 @@ type scriptedHandler struct {
 	id    Term
 	spec  *HandlerSpec
 	state Term
-	arg   Term // for its terminate, when it is swapped
-	left  Term // what its terminate returned
-	gone  bool // that has been called
+	arg   Term        // for its terminate, when it is swapped
+	left  Term        // what its terminate returned
+	gone  bool        // that has been called
+	owner process.PID // who has added it; zero: nobody is told of its end
 }
 
 // handler makes a handler. arg gives what its init is called with: none, or what
@@ -114,11 +115,43 @@ func (h *scriptedHandler) asHeir(next event.Handler[Term, scriptedHandler]) even
 		return next
 	}
 	init := next.Init
+	owner := h.owner
 	next.Init = func(ctx context.Context) (*scriptedHandler, error) {
 		h, err := init(ctx)
+		h.owner = owner
 		if err == nil && h.spec.Init != nil && h.spec.Init.Kind == "hibernate" {
 			err = &reason{Atom("crash")}
 		}
+		return h, err
+	}
+	return next
+}
+
+// relinked has the manager link itself to an owner again when another handler
+// takes over, if the play is to do as OTP does: of one that is dead it then
+// hears a second time.
+func (h *scriptedHandler) relinked(next event.Handler[Term, scriptedHandler]) event.Handler[Term, scriptedHandler] {
+	if !h.odd || h.owner.IsZero() {
+		return next
+	}
+	init, owner := next.Init, h.owner
+	next.Init = func(ctx context.Context) (*scriptedHandler, error) {
+		if !owner.Alive() {
+			h.must(process.Link(ctx, owner))
+		}
+		h, err := init(ctx)
+		h.owner = owner
+		return h, err
+	}
+	return next
+}
+
+// ownedBy remembers who adds a handler.
+func ownedBy(owner process.PID, next event.Handler[Term, scriptedHandler]) event.Handler[Term, scriptedHandler] {
+	init := next.Init
+	next.Init = func(ctx context.Context) (*scriptedHandler, error) {
+		h, err := init(ctx)
+		h.owner = owner
 		return h, err
 	}
 	return next

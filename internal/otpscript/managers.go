@@ -152,7 +152,7 @@ func addHandler(ctx context.Context, m event.Manager[Term], s *script, a *Act) (
 	h := s.handler(a.Handler.Term, a.Spec, func() Term { return none })
 	if a.Sup {
 		s.linkFirst(ctx, m)
-		return ok, event.AddSup(ctx, m, h, s.farewellOf)
+		return ok, event.AddSup(ctx, m, ownedBy(process.Self(ctx), h), s.farewellOf)
 	}
 	return ok, event.Add(ctx, m, h)
 }
@@ -166,7 +166,14 @@ func swapHandler(ctx context.Context, m event.Manager[Term], s *script, a *Act) 
 			old.arg = s.resolve(a.Arg.Term)
 			left = func() Term { return tuple(Atom("swap"), old.left) }
 		}
-		return s.handler(a.New.Term, a.Spec, left)
+		h := s.handler(a.New.Term, a.Spec, left)
+		switch {
+		case a.Sup:
+			return ownedBy(process.Self(ctx), h)
+		case old != nil:
+			return old.relinked(h)
+		}
+		return h
 	}
 	id := pathStep(a.Handler.Term)
 	if a.Sup {

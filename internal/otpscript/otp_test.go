@@ -118,14 +118,14 @@ type verdictOf int
 
 const (
 	equal          verdictOf = iota
-	listed                   // differs as one in differs.txt does
+	listed                   // differs as differs.txt or the README beside it says
 	undefinedByOTP           // OTP's own log is another each time
 	different
 	broken // something went wrong with the comparison
 )
 
 func (v verdictOf) String() string {
-	return [...]string{"equal", "different as in differs.txt", "not the same twice on OTP", "different", "broken"}[v]
+	return [...]string{"equal", "different as listed", "not the same twice on OTP", "different", "broken"}[v]
 }
 
 type comparison struct {
