@@ -147,11 +147,19 @@ func (p *proc) do(ctx context.Context, to *proc, req Requester, kind envKind) er
 	case replied:
 		return c.err
 	case timedOut:
-		return fmt.Errorf("call of %T to %v was not answered within %v: %w", req, PID{to}, limit, ErrTimeout)
+		return fmt.Errorf("call of %T to %v was not answered within %v: %w", messageOf(req), PID{to}, limit, ErrTimeout)
 	case died:
 		return to.obituary()
 	}
 	return cause(ctx, p)
+}
+
+// messageOf is the message that a request carries.
+func messageOf(req Requester) any {
+	if r, ok := req.(interface{ Message() any }); ok {
+		return r.Message()
+	}
+	return req
 }
 
 // wait enters w among the things that p waits for, so that p's own end ends

@@ -442,6 +442,21 @@ func TestFaultySpec(t *testing.T) {
 	})
 }
 
+// A call that is not answered says what was asked of whom.
+func TestTimeoutNamesTheRequest(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		c := start(t, ctx, server.Spec[Counter]{Name: "slow"})
+		if err := server.Cast(ctx, c, Do{func(context.Context, *Counter) error { time.Sleep(time.Minute); return nil }}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := server.Call(ctx, c, Add{By: 1})
+		if !errors.Is(err, process.ErrTimeout) || !strings.Contains(err.Error(), "call of server_test.Add to <") || !strings.Contains(err.Error(), "slow") {
+			t.Errorf("%v, want a time-out that names Add and slow", err)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
 func TestLimit(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		c := start(t, ctx, server.Spec[Counter]{Limit: 2})
