@@ -16,14 +16,14 @@ import (
 // When ctx is done it stops waiting and undoes nothing: what it has started,
 // and returns, runs on, and what is starting goes on starting.
 func EnsureAllStarted(ctx context.Context, typ Type, apps ...*App) ([]*App, error) {
-	return (&ascent{typ: typ, caller: callerPC()}).start(ctx, apps)
+	return (&ascent{typ: typ, caller: process.CallerPC(1)}).start(ctx, apps)
 }
 
 // EnsureAllStartedConcurrently is EnsureAllStarted, and each application starts
 // as soon as what it needs runs, whatever else is starting. They are returned in
 // the order in which they came up.
 func EnsureAllStartedConcurrently(ctx context.Context, typ Type, apps ...*App) ([]*App, error) {
-	return (&ascent{typ: typ, concurrent: true, caller: callerPC()}).start(ctx, apps)
+	return (&ascent{typ: typ, concurrent: true, caller: process.CallerPC(1)}).start(ctx, apps)
 }
 
 // An ascent is several applications being started.

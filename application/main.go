@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"github.com/coppice-go/coppice/process"
 )
 
 // Main runs applications as a whole program and does not return. It starts them
@@ -21,7 +23,7 @@ import (
 // something did not start, 3 if an application ended that the program cannot do
 // without, 4 if the stop was not clean, 5 if it was forced.
 func Main(apps ...*App) {
-	err := runAs(context.Background(), MainOptions(), apps, callerPC())
+	err := runAs(context.Background(), MainOptions(), apps, process.CallerPC(1))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}

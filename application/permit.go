@@ -24,7 +24,7 @@ func Permit(ctx context.Context, app *App, may bool) error {
 	if err := ask(ctx, req); err != nil || req.wanted == 0 {
 		return err
 	}
-	return ensureStarted(ctx, app, req.wanted, callerPC())
+	return ensureStarted(ctx, app, req.wanted, process.CallerPC(1))
 }
 
 // ErrNotPermitted is why something that is needed has not started. It is of the

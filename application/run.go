@@ -19,7 +19,7 @@ import (
 // start is fine: the start unwinds, then what has started stops. It returns
 // nil if all went well, otherwise a *RunError.
 func Run(ctx context.Context, o Options, apps ...*App) error {
-	return runAs(ctx, o, apps, callerPC())
+	return runAs(ctx, o, apps, process.CallerPC(1))
 }
 
 func runAs(ctx context.Context, o Options, apps []*App, caller uintptr) error {

@@ -3,7 +3,6 @@ package application
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 // starting gets the same answer as the first. When ctx is done the caller stops
 // waiting; the start goes on.
 func Start(ctx context.Context, app *App, typ Type) error {
-	return start(ctx, app, typ, callerPC())
+	return start(ctx, app, typ, process.CallerPC(1))
 }
 
 func start(ctx context.Context, app *App, typ Type, caller uintptr) error {
@@ -29,7 +28,7 @@ func start(ctx context.Context, app *App, typ Type, caller uintptr) error {
 
 // EnsureStarted is Start, and content with an application that runs already.
 func EnsureStarted(ctx context.Context, app *App, typ Type) error {
-	return ensureStarted(ctx, app, typ, callerPC())
+	return ensureStarted(ctx, app, typ, process.CallerPC(1))
 }
 
 func ensureStarted(ctx context.Context, app *App, typ Type, caller uintptr) error {
@@ -45,15 +44,6 @@ type startRequest struct {
 	app    *App
 	typ    Type
 	caller uintptr // where it was asked for
-}
-
-// callerPC returns the pc of the code that called the exported function which
-// calls it: reports name that line as the one that started an application's
-// processes.
-func callerPC() uintptr {
-	var pc [1]uintptr
-	runtime.Callers(3, pc[:])
-	return pc[0]
 }
 
 // startLate tells the controller that a start has run out of time.

@@ -99,7 +99,7 @@ func spawnRaw[M any](ctx context.Context, raw Raw[M], m *monitor) (Ref[M], error
 		return Ref[M]{}, err
 	}
 	spec := Spec{Name: raw.Name, TrapExit: raw.TrapExit, Limit: raw.Limit, Grace: raw.Grace,
-		Unlinked: !raw.Linked, Caller: callerPC(2), Behaviour: &rawBehaviour[M]{Raw: raw}}
+		Unlinked: !raw.Linked, Caller: CallerPC(2), Behaviour: &rawBehaviour[M]{Raw: raw}}
 	if err := spec.validate(); err != nil {
 		return Ref[M]{}, err
 	}
@@ -146,7 +146,7 @@ func (b *rawBehaviour[M]) run(p *proc) error {
 // it to stop, and returning then is obeying, whatever error of ctx it returns.
 // A panic ends the process, not the program, as it would in a bare go statement.
 func Go(ctx context.Context, fn func(context.Context) error) (PID, error) {
-	return GoSpec(ctx, Spec{Caller: callerPC(1)}, fn)
+	return GoSpec(ctx, Spec{Caller: CallerPC(1)}, fn)
 }
 
 // GoSpec is Go for those who also give a Name, a Kind or a Grace.
@@ -155,7 +155,7 @@ func GoSpec(ctx context.Context, spec Spec, fn func(context.Context) error) (PID
 		return PID{}, errors.New("process: Go without a function: there is nothing to run")
 	}
 	if spec.Caller == 0 {
-		spec.Caller = callerPC(1)
+		spec.Caller = CallerPC(1)
 	}
 	spec.Behaviour = function{fn: fn}
 	self, err := actor(ctx)

@@ -39,7 +39,7 @@ func (s *Spec) validate() error {
 // nobody can come between.
 func Start(ctx context.Context, spec Spec) (PID, error) {
 	if spec.Caller == 0 {
-		spec.Caller = callerPC(1)
+		spec.Caller = CallerPC(1)
 	}
 	return startWatched(ctx, spec, nil)
 }
@@ -48,7 +48,7 @@ func Start(ctx context.Context, spec Spec) (PID, error) {
 // true reason however early it comes. A failed start gives its error only.
 func StartMonitor(ctx context.Context, spec Spec, tag any) (PID, MonitorRef, error) {
 	if spec.Caller == 0 {
-		spec.Caller = callerPC(1)
+		spec.Caller = CallerPC(1)
 	}
 	self, err := actor(ctx)
 	if err != nil {
@@ -204,9 +204,11 @@ func (p *proc) adopt(c *proc, spec *Spec, starter *waiter) error {
 	return nil
 }
 
-// callerPC returns the pc of the code that called the exported function whose
-// frame is skip frames above.
-func callerPC(skip int) uintptr {
+// CallerPC is for those who wrap a start function in one of their own: called
+// there with 1, it returns the pc of the code that called that function, for the
+// Caller of a [Spec]; with more, that of one further up. Reports name its line as
+// the place that started a process.
+func CallerPC(skip int) uintptr {
 	var pc [1]uintptr
 	runtime.Callers(skip+2, pc[:])
 	return pc[0]

@@ -35,7 +35,7 @@ type Foreign struct {
 // called. A child that is killed calls nothing: then the foreign thing lives on,
 // so give it a Shutdown that suffices.
 func Bridge(start func(ctx context.Context) (Foreign, error)) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) {
 		if start == nil {
 			return process.PID{}, errors.New("supervisor: Bridge without a function: there is nothing to start")

@@ -19,7 +19,7 @@ import (
 //
 // The process takes no messages.
 func Go(fn func(ctx context.Context) error) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) { return goFunc(ctx, fn, pc) }
 }
 
@@ -27,7 +27,7 @@ func Go(fn func(ctx context.Context) error) func(context.Context) (process.PID, 
 func Service(s interface {
 	Serve(ctx context.Context) error
 }) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) { return goFunc(ctx, s.Serve, pc) }
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -18,13 +17,13 @@ import (
 // and the error is process.Shutdown of a [*StartError] that names the child. A
 // Spec that is wrong gives a [*SpecError], before anything is started.
 func Start(ctx context.Context, spec Spec) (process.PID, error) {
-	return start(ctx, spec, caller())
+	return start(ctx, spec, process.CallerPC(1))
 }
 
 // StartFunc is Start as a [Child]'s Start, for supervisors below supervisors.
 // Each start begins with the Spec as it is given here.
 func StartFunc(spec Spec) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	spec.Children = slices.Clone(spec.Children)
 	return func(ctx context.Context) (process.PID, error) { return start(ctx, spec, pc) }
 }
@@ -37,14 +36,6 @@ func start(ctx context.Context, spec Spec, pc uintptr) (process.PID, error) {
 		Name: spec.Name, TrapExit: true, Kind: process.KindSupervisor, Grace: spec.Grace, Caller: pc,
 		Behaviour: newSupervisor(spec.withDefaults()),
 	})
-}
-
-// caller is the pc of the code that called one of our exported functions: the
-// spawner of what that starts.
-func caller() uintptr {
-	var pc [1]uintptr
-	runtime.Callers(3, pc[:])
-	return pc[0]
 }
 
 // A supervisor is the behaviour of a supervisor's process, which owns all of

@@ -3,7 +3,6 @@ package event
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -60,20 +59,20 @@ func As[E any](pid process.PID) (Manager[E], error) {
 
 // Start starts a manager linked to the process that ctx belongs to.
 func Start[E any](ctx context.Context, spec Spec[E]) (Manager[E], error) {
-	pid, err := start(ctx, spec, process.Spec{Caller: caller()})
+	pid, err := start(ctx, spec, process.Spec{Caller: process.CallerPC(1)})
 	return Manager[E]{pid}, err
 }
 
 // StartUnlinked is Start without the link (OTP: gen_event:start): nobody hears
 // of the manager's end but those who monitor it, and those who own a handler.
 func StartUnlinked[E any](ctx context.Context, spec Spec[E]) (Manager[E], error) {
-	pid, err := start(ctx, spec, process.Spec{Caller: caller(), Unlinked: true})
+	pid, err := start(ctx, spec, process.Spec{Caller: process.CallerPC(1), Unlinked: true})
 	return Manager[E]{pid}, err
 }
 
 // StartFunc makes a supervisor's start function of a Spec.
 func StartFunc[E any](spec Spec[E]) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) { return start(ctx, spec, process.Spec{Caller: pc}) }
 }
 
@@ -88,13 +87,6 @@ func start[E any](ctx context.Context, spec Spec[E], ps process.Spec) (process.P
 		return process.PID{}, err
 	}
 	return pid, nil
-}
-
-// caller is the pc of the code that called an exported function of ours.
-func caller() uintptr {
-	var pc [1]uintptr
-	runtime.Callers(3, pc[:])
-	return pc[0]
 }
 
 // manager is the behaviour of every manager, owned by its process.

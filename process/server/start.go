@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -11,7 +10,7 @@ import (
 // when Init is done.
 func Start[S any](ctx context.Context, spec Spec[S]) (Ref[S], error) {
 	if spec.caller == 0 {
-		spec.caller = caller()
+		spec.caller = process.CallerPC(1)
 	}
 	ps, err := spec.process()
 	if err != nil {
@@ -42,7 +41,7 @@ func (s Spec[S]) process() (process.Spec, error) {
 // StartUnlinked is Start without the link (OTP: gen_server:start): nobody hears
 // of the server's end but those who monitor it.
 func StartUnlinked[S any](ctx context.Context, spec Spec[S]) (Ref[S], error) {
-	spec.caller = caller()
+	spec.caller = process.CallerPC(1)
 	spec.options = func(ps *process.Spec) { ps.Unlinked = true }
 	return Start(ctx, spec)
 }
@@ -55,7 +54,7 @@ func StartMonitor[S, O any, M Notice[O]](ctx context.Context, spec Spec[S], down
 		return Ref[S]{}, process.MonitorRef{}, err
 	}
 	if spec.caller == 0 {
-		spec.caller = caller()
+		spec.caller = process.CallerPC(1)
 	}
 	ps, err := spec.process()
 	if err != nil {
@@ -70,16 +69,9 @@ func StartMonitor[S, O any, M Notice[O]](ctx context.Context, spec Spec[S], down
 
 // StartFunc makes a supervisor's start function of a Spec.
 func StartFunc[S any](spec Spec[S]) func(context.Context) (process.PID, error) {
-	spec.caller = caller()
+	spec.caller = process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) {
 		r, err := Start(ctx, spec)
 		return r.pid, err
 	}
-}
-
-// caller is the pc of the code that called an exported function of ours.
-func caller() uintptr {
-	var pc [1]uintptr
-	runtime.Callers(3, pc[:])
-	return pc[0]
 }

@@ -3,7 +3,6 @@ package statem
 import (
 	"context"
 	"errors"
-	"runtime"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -17,20 +16,20 @@ const Kind = "statem"
 // Start starts a process that runs the machine, linked to the caller. It
 // returns when Init has; the first Enter comes after that.
 func (m *Machine[S, E, D]) Start(ctx context.Context) (Ref[E], error) {
-	pid, err := m.start(ctx, process.Spec{Caller: callerPC()})
+	pid, err := m.start(ctx, process.Spec{Caller: process.CallerPC(1)})
 	return Ref[E]{pid}, err
 }
 
 // StartUnlinked is Start without the link (OTP: gen_statem:start): nobody hears
 // of the machine's end but those who monitor it.
 func (m *Machine[S, E, D]) StartUnlinked(ctx context.Context) (Ref[E], error) {
-	pid, err := m.start(ctx, process.Spec{Caller: callerPC(), Unlinked: true})
+	pid, err := m.start(ctx, process.Spec{Caller: process.CallerPC(1), Unlinked: true})
 	return Ref[E]{pid}, err
 }
 
 // StartFunc returns Start in the form that a supervisor's child has.
 func (m *Machine[S, E, D]) StartFunc() func(context.Context) (process.PID, error) {
-	caller := callerPC()
+	caller := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) {
 		return m.start(ctx, process.Spec{Caller: caller})
 	}
@@ -43,7 +42,7 @@ func StartMonitor[S comparable, E, D, O any](ctx context.Context, m *Machine[S, 
 	if _, err := As[O](process.Self(ctx)); err != nil {
 		return Ref[E]{}, process.MonitorRef{}, err
 	}
-	pid, ref, err := process.StartMonitor(ctx, m.process(process.Spec{Caller: callerPC(), Unlinked: true}), as)
+	pid, ref, err := process.StartMonitor(ctx, m.process(process.Spec{Caller: process.CallerPC(1), Unlinked: true}), as)
 	if err != nil {
 		return Ref[E]{}, process.MonitorRef{}, err
 	}
@@ -71,14 +70,6 @@ func (m *Machine[S, E, D]) Behaviour() process.Behaviour {
 	r := &runner[S, E, D]{machine: m}
 	r.rule.limit = m.spec.limit
 	return r
-}
-
-// callerPC says where the exported function that calls it was called: crash
-// reports name that line as the place that started the process.
-func callerPC() uintptr {
-	var pc [1]uintptr
-	runtime.Callers(3, pc[:])
-	return pc[0]
 }
 
 // Stop returns what a handler returns to end its process with this reason:

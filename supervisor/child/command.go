@@ -18,7 +18,7 @@ import (
 // Shutdown is over, it is killed. Where there is no SIGTERM it is killed at once.
 // Programs that it has started itself are its own business.
 func Command(newCmd func() *exec.Cmd) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) {
 		cmd := newCmd()
 		if err := cmd.Start(); err != nil {

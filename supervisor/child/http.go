@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"runtime"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -21,7 +20,7 @@ import (
 // alive; when the child's Shutdown is over, they are cut off. Hijacked
 // connections are not waited for, see http.Server.Shutdown.
 func HTTP(newServer func() *http.Server) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) {
 		srv := newServer()
 		l, err := listen(ctx, srv)
@@ -35,7 +34,7 @@ func HTTP(newServer func() *http.Server) func(context.Context) (process.PID, err
 // HTTPOn is [HTTP] on a listener of your own, made at each start too. The child
 // closes it.
 func HTTPOn(newListener func(context.Context) (net.Listener, error), newServer func() *http.Server) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) {
 		l, err := newListener(ctx)
 		if err != nil {
@@ -114,12 +113,4 @@ func basedOn(ctx context.Context, own func(net.Listener) context.Context) func(n
 		}
 		return both
 	}
-}
-
-// caller is the pc of the code that called one of our exported functions: the
-// spawner of what that makes.
-func caller() uintptr {
-	var pc [1]uintptr
-	runtime.Callers(3, pc[:])
-	return pc[0]
 }

@@ -16,7 +16,7 @@ import (
 // Between the ticks the child holds no goroutine. When it is told to stop, the
 // call in hand sees it in its ctx.
 func Ticker(d time.Duration, tick func(ctx context.Context) error) func(context.Context) (process.PID, error) {
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) {
 		if d <= 0 || tick == nil {
 			return process.PID{}, fmt.Errorf("child: Ticker of %v: give it a time above zero and a function", d)

@@ -3,7 +3,6 @@ package task
 import (
 	"context"
 	"errors"
-	"runtime"
 
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/supervisor"
@@ -15,7 +14,7 @@ const Kind = "task"
 // Async runs f in a process that is linked to the calling one.
 func Async[R any](ctx context.Context, f func(context.Context) (R, error)) (*Task[R], error) {
 	t := &Task[R]{}
-	if err := t.start(ctx, caller(), run(t, f, process.PID{})); err != nil {
+	if err := t.start(ctx, process.CallerPC(1), run(t, f, process.PID{})); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -41,14 +40,14 @@ func startUnder(ctx context.Context, sup process.Target, start func(context.Cont
 // [Supervisor], and linked to the calling process as well.
 func AsyncUnder[R any](ctx context.Context, sup process.Target, f func(context.Context) (R, error)) (*Task[R], error) {
 	t := &Task[R]{}
-	return t.under(ctx, sup, caller(), run(t, f, process.Self(ctx)))
+	return t.under(ctx, sup, process.CallerPC(1), run(t, f, process.Self(ctx)))
 }
 
 // AsyncNoLink runs f in a child of a supervisor, see [Supervisor]. The calling
 // process and the task do not hear of each other's ends.
 func AsyncNoLink[R any](ctx context.Context, sup process.Target, f func(context.Context) (R, error)) (*Task[R], error) {
 	t := &Task[R]{}
-	return t.under(ctx, sup, caller(), run(t, f, process.PID{}))
+	return t.under(ctx, sup, process.CallerPC(1), run(t, f, process.PID{}))
 }
 
 // Start runs f in a child of a supervisor, see [Supervisor], for its own sake:
@@ -57,7 +56,7 @@ func Start(ctx context.Context, sup process.Target, f func(context.Context) erro
 	if f == nil {
 		return process.PID{}, errNoFunction
 	}
-	pc := caller()
+	pc := process.CallerPC(1)
 	return startUnder(ctx, sup, func(ctx context.Context) (process.PID, error) {
 		return process.GoSpec(ctx, process.Spec{Kind: Kind, Caller: pc}, f)
 	})
@@ -85,13 +84,6 @@ func (t *Task[R]) start(ctx context.Context, pc uintptr, f func(context.Context)
 }
 
 var errNoFunction = errors.New("task: without a function there is nothing to run")
-
-// caller is the pc of the code that called an exported function of ours.
-func caller() uintptr {
-	var pc [1]uintptr
-	runtime.Callers(3, pc[:])
-	return pc[0]
-}
 
 // run is what the task's process does: f, for its result. owner, if any, is
 // linked to it first.

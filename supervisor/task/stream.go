@@ -41,7 +41,7 @@ func AsyncStream[T, R any](ctx context.Context, items iter.Seq[T], o Options, f 
 	if o.Limit <= 0 {
 		o.Limit = runtime.GOMAXPROCS(0)
 	}
-	pc := caller()
+	pc := process.CallerPC(1)
 	return func(yield func(R, error) bool) {
 		s := &stream[R]{ctx: ctx, Options: o, pc: pc, ended: make(chan *job[R], 2*o.Limit), yield: yield}
 		defer s.close()
