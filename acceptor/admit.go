@@ -107,6 +107,15 @@ func (l *listener) emit(ctx context.Context, level process.Level, text string, r
 	process.Emit(ctx, process.Event{Kind: process.Network, Level: level, Text: text, Reason: reason, Detail: d})
 }
 
+// tellClosed tells tracers of the end of a connection.
+func (l *listener) tellClosed(ctx context.Context, m process.Down, e entry, class string) {
+	d := details{{"listener", l.spec.Name}, {"class", class}}
+	if e.conn != nil { // else it was entered by a listener before this one
+		d = append(d, details{{"peer", e.conn.RemoteAddr()}}...)
+	}
+	process.Emit(ctx, process.Event{Kind: process.Network, Text: "connection closed", Peer: m.PID, Reason: m.Reason, Detail: d})
+}
+
 // details are what an event says beyond its text.
 type details []struct {
 	key   string

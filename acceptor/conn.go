@@ -14,8 +14,9 @@ import (
 type Conn struct {
 	raw      net.Conn // as accepted; closing it ends everything
 	listener *listener
-	limit    time.Duration // of a write; below 0: none
-	coming   atomic.Bool   // a frame waits in the mailbox, or is being handled
+	limit    time.Duration         // of a write; below 0: none
+	coming   atomic.Bool           // a frame waits in the mailbox, or is being handled
+	last     atomic.Pointer[error] // why it ended; nil: it lives, or was killed
 
 	// Owned by the connection's process.
 	ctx     context.Context // of the process

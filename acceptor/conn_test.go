@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -331,72 +330,3 @@ func TestEndWithFrameInMailbox(t *testing.T) {
 type Leave struct{}
 
 func (Leave) Handle(context.Context, *guest) error { return server.Stop(nil) }
-
-// A transport that says hello.
-type hello struct{ err error }
-
-func (h hello) Handshake(_ context.Context, raw net.Conn) (net.Conn, error) {
-	if h.err != nil {
-		return nil, h.err
-	}
-	b := make([]byte, 6)
-	if _, err := io.ReadFull(raw, b); err != nil {
-		return nil, err
-	}
-	return shouting{raw}, nil
-}
-
-// shouting writes in capitals.
-type shouting struct{ net.Conn }
-
-func (s shouting) Write(b []byte) (int, error) {
-	return s.Conn.Write([]byte(strings.ToUpper(string(b))))
-}
-
-func TestTransport(t *testing.T) {
-	with := func(err error) func(*acceptor.Spec, *acceptor.Protocol[guest]) {
-		return func(s *acceptor.Spec, p *acceptor.Protocol[guest]) {
-			s.Transport = hello{err}
-			inner := p.New
-			p.New = func(ctx context.Context, c *acceptor.Conn) (*guest, error) {
-				if _, err := c.Write([]byte("early")); err != acceptor.ErrNotOpen {
-					t.Errorf("Write in New: %v, want %v", err, acceptor.ErrNotOpen)
-				}
-				return inner(ctx, c)
-			}
-			p.Open = func(_ context.Context, g *guest) error { _, err := io.WriteString(g.conn, "welcome\n"); return err }
-		}
-	}
-	t.Run("done", func(t *testing.T) {
-		bubble(t, with(nil), func(t *test) {
-			c := t.street.dial()
-			c.send(t.T, "hello\n")
-			c.want(t.T, "WELCOME")
-			c.send(t.T, "x\n")
-			c.want(t.T, "ECHO: X")
-			c.Close()
-			t.wantOpen(0)
-		})
-	})
-	t.Run("failed", func(t *testing.T) {
-		bubble(t, with(errBoom), func(t *test) {
-			c := t.street.dial()
-			c.wantEnd(t.T)
-			t.wantOpen(0)
-			if ends := t.host.reasons(); len(ends) != 1 || !errors.Is(ends[0], errBoom) {
-				t.Errorf("Terminate was told %v, want %v", ends, errBoom)
-			}
-		})
-	})
-	t.Run("too slow", func(t *testing.T) {
-		bubble(t, with(nil), func(t *test) {
-			c := t.street.dial()
-			time.Sleep(6 * time.Second)
-			c.wantEnd(t.T)
-			t.wantOpen(0)
-			if ends := t.host.reasons(); len(ends) != 1 || !errors.Is(ends[0], process.ErrTimeout) || !process.Clean(ends[0]) {
-				t.Errorf("Terminate was told %v, want %v", ends, process.ErrTimeout)
-			}
-		})
-	})
-}

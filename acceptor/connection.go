@@ -117,15 +117,19 @@ func (c *connection[S]) open(ctx context.Context, s *S) error {
 	return c.protocol.Open(ctx, s)
 }
 
-// exit tells the reader's crash from what the protocol's own links say.
+// exit tells the ends of our own helpers from what the protocol's links say. A
+// transport's process is a child of the reader.
 func (c *connection[S]) exit(ctx context.Context, s *S, x process.ExitSignal) error {
+	reader, helper := x.From == c.reader, x.From.Parent() == c.reader
 	switch {
-	case x.From == c.reader && x.Reason == nil:
+	case reader && x.Reason == nil:
 		return nil // it has said what there was to say
-	case x.From != c.reader && c.protocol.Exit != nil:
+	case reader && process.Clean(x.Reason):
+		return server.Stop(x.Reason) // a link of its own took it along, and nobody reads now
+	case !reader && !helper && c.protocol.Exit != nil:
 		return c.protocol.Exit(ctx, s, x)
 	case process.Clean(x.Reason):
-		return nil
+		return nil // of a helper the reader tells, behind the frames that it still has
 	}
 	return &process.ExitError{PID: x.From, Name: x.From.Path(), Reason: x.Reason}
 }
@@ -133,10 +137,17 @@ func (c *connection[S]) exit(ctx context.Context, s *S, x process.ExitSignal) er
 // terminate lets the protocol say goodbye, and then closes the socket.
 func (c *connection[S]) terminate(ctx context.Context, s *S, reason error) error {
 	defer c.finish()
+	c.last.Store(&reason)
 	if c.protocol.Terminate == nil {
 		return nil
 	}
-	return c.protocol.Terminate(ctx, s, reason)
+	c.last.Store(&errTerminate) // if it does not return
+	err := c.protocol.Terminate(ctx, s, reason)
+	if err != nil {
+		reason = err
+	}
+	c.last.Store(&reason)
+	return err
 }
 
 // The messages that a connection gets from its reader, its listener and its
@@ -189,8 +200,11 @@ func (e ended[S]) Handle(context.Context, *S) error {
 	return server.Stop(process.Shutdown(e.err))
 }
 
-// isFault reports whether the end of a stream is our own fault: that of Split.
-func isFault(err error) bool { return errors.Is(err, errNoProgress) || errors.Is(err, errAdvance) }
+// isFault reports whether the end of a stream is our own fault: that of Split, or
+// of the Transport.
+func isFault(err error) bool {
+	return errors.Is(err, errNoProgress) || errors.Is(err, errAdvance) || errors.Is(err, errNoConn)
+}
 
 func (d drain[S]) Handle(ctx context.Context, s *S) error {
 	if d.c.protocol.Drain == nil {

@@ -25,6 +25,20 @@ type Info struct {
 	Failed      uint64 // of them, because their process did not start
 	Aborted     uint64 // connections that went away before they were accepted
 	Starved     uint64 // times that Accept found no descriptor or memory
+
+	// Ends counts the connections that have ended, by class:
+	//
+	//   - normal: the protocol was done, server.Stop(nil); closed: the peer was
+	//   - truncated: the peer ended the stream in the middle of a frame
+	//   - idle, frame_too_long: the protocol's limits
+	//   - peer_reset, timeout: the network, or a peer that did not read
+	//   - handshake_failed, handshake_timeout: of the Transport
+	//   - stopped: the listener was; killed; crashed: any reason that is not clean
+	//   - shutdown: another reason in a process.Shutdown
+	//
+	// An error in the reason with a method ClassName() string gives its own
+	// name instead, as those of tlsconn do. Give it one of a few.
+	Ends map[string]uint64
 }
 
 // GetInfo returns what can be said of a listener now.
@@ -159,6 +173,7 @@ func (inform) Handle(_ context.Context, g *gate) (Info, error) {
 		Connections: g.open, Max: l.max,
 		Accepted: l.accepted.Load(), Refused: l.refused.Load(), Failed: l.failed.Load(),
 		Aborted: l.aborted.Load(), Starved: l.starved.Load(),
+		Ends: l.countedLocked(),
 	}, nil
 }
 

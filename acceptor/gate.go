@@ -129,8 +129,13 @@ type gone struct{ process.Down }
 
 func (m gone) Handle(ctx context.Context, g *gate) error {
 	g.open--
-	g.l.closed(m.PID)
-	process.Emit(ctx, process.Event{Kind: process.Network, Text: "connection closed", Peer: m.PID, Reason: m.Reason})
+	e := g.l.closed(m.PID)
+	m.Reason = e.reason(m.Reason)
+	class := endClass(m.Reason)
+	g.l.count(class)
+	if process.Wants(ctx, process.Network) {
+		g.l.tellClosed(ctx, m.Down, e, class)
+	}
 	if g.open == 0 {
 		for _, r := range g.leaving {
 			r.Send(struct{}{}, nil)

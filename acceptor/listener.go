@@ -21,6 +21,7 @@ import (
 //	│   ├── connections-1 (dynamic) ── one process for each connection
 //	│   └── ...
 //	├── gate: who may accept; counts the connections, tells them to finish
+//	├── transport: what the Transport needs, if it needs something
 //	└── port (one for all): holds the listening socket while it runs
 //	    ├── acceptor-1: takes a connection, starts its process below connections-1
 //	    └── ...
@@ -53,6 +54,7 @@ type listener struct {
 	suspended bool
 	max       int
 	said      map[string]*throttle // by what was said
+	ends      map[string]uint64    // of connections, by class
 }
 
 // An entry is one connection.
@@ -102,6 +104,7 @@ func newListener(spec Spec) (*listener, error) {
 		conns:   make(map[process.PID]entry),
 		max:     spec.MaxConnections,
 		said:    make(map[string]*throttle),
+		ends:    make(map[string]uint64),
 	}, nil
 }
 
@@ -124,16 +127,23 @@ func (l *listener) start(ctx context.Context) (process.PID, error) {
 		Name:      l.spec.Name,
 		Strategy:  supervisor.RestForOne,
 		Intensity: restarts,
-		Children: []supervisor.Child{
-			{ID: "connections", Start: supervisor.StartFunc(l.connections())},
-			{ID: "gate", Start: server.StartFunc(l.gateSpec())},
-			{ID: "port", Start: l.open},
-		},
+		Children:  l.children(),
 	})
 	l.mu.Lock()
 	l.top = top
 	l.mu.Unlock()
 	return top, err
+}
+
+func (l *listener) children() []supervisor.Child {
+	children := []supervisor.Child{
+		{ID: "connections", Start: supervisor.StartFunc(l.connections())},
+		{ID: "gate", Start: server.StartFunc(l.gateSpec())},
+	}
+	if t := l.spec.Transport; t != nil {
+		children = append(children, supervisor.Child{ID: "transport", Start: t.Start})
+	}
+	return append(children, supervisor.Child{ID: "port", Start: l.open})
 }
 
 // restarts is how often a part of the tree may be started again within a supervisor's
@@ -188,11 +198,13 @@ func (l *listener) opened(ctx context.Context, by process.PID, e entry) error {
 	return server.Cast(ctx, l, arrived{pid: self, by: by})
 }
 
-// closed forgets a connection.
-func (l *listener) closed(pid process.PID) {
+// closed forgets a connection, and returns what was known of it.
+func (l *listener) closed(pid process.PID) entry {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.conns[pid]
 	delete(l.conns, pid)
-	l.mu.Unlock()
+	return e
 }
 
 // hurry is called right before the connections are shut down.

@@ -80,9 +80,9 @@ type Protocol[S any] struct {
 var (
 	// ErrFrameTooLong ends a connection whose peer has sent more than MaxFrame
 	// bytes that make no frame.
-	ErrFrameTooLong = errors.New("acceptor: frame too long: the peer sent more than MaxFrame without an end")
+	ErrFrameTooLong error = &end{"frame_too_long", "acceptor: frame too long: the peer sent more than MaxFrame without an end"}
 	// ErrIdle ends a connection whose peer has been silent for too long.
-	ErrIdle = errors.New("acceptor: the peer was silent for too long")
+	ErrIdle error = &end{"idle", "acceptor: the peer was silent for too long"}
 	// ErrNotOpen refuses to write before the Transport's handshake is done.
 	ErrNotOpen = errors.New("acceptor: the connection is not open yet: write in Open, not in New")
 )

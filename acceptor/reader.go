@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -51,21 +49,13 @@ func (c *connection[S]) read(ctx context.Context, to process.PID) error {
 
 // handshake returns what to read from.
 func (c *connection[S]) handshake(ctx context.Context, to process.PID) (net.Conn, error) {
-	spec := &c.listener.spec
-	if spec.Transport == nil {
+	t := c.listener.spec.Transport
+	if t == nil {
 		return c.raw, nil
 	}
-	var late atomic.Bool
-	if limit := spec.HandshakeTimeout; limit > 0 {
-		timer := time.AfterFunc(limit, func() { late.Store(true); c.close() })
-		defer timer.Stop()
-	}
-	sock, err := spec.Transport.Handshake(ctx, c.raw)
-	if late.Load() {
-		err = fmt.Errorf("not done within %v: %w", spec.HandshakeTimeout, process.ErrTimeout)
-	}
+	sock, err := c.shake(ctx, t, c.raw, to)
 	if err != nil {
-		return nil, fmt.Errorf("handshake: %w", err)
+		return nil, err
 	}
 	if err := c.tell(ctx, to, opened[S]{c, sock}); err != nil {
 		return nil, err

@@ -31,7 +31,8 @@ type Spec struct {
 	// Transport makes of an accepted socket the one that the protocol's bytes
 	// go through, TLS for example. Nil: the socket itself.
 	Transport Transport
-	// HandshakeTimeout is how long Transport has for that; 0: 5 s.
+	// HandshakeTimeout is how long Transport has for that; 0: 5 s, Infinity: for
+	// ever.
 	HandshakeTimeout time.Duration
 
 	// Acceptors is how many processes wait for connections, each with a
@@ -64,14 +65,6 @@ const (
 	// Refuse resets it at once, so that a client can try elsewhere.
 	Refuse
 )
-
-// A Transport turns an accepted socket into one that carries the protocol.
-type Transport interface {
-	// Handshake runs in a process of its own, linked to the connection's. It
-	// may block: when its time is over, or the connection ends, raw is closed
-	// under it. An error ends the connection.
-	Handshake(ctx context.Context, raw net.Conn) (net.Conn, error)
-}
 
 const (
 	defaultAcceptors = 4
