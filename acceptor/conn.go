@@ -20,11 +20,18 @@ type Conn struct {
 
 	// Owned by the connection's process.
 	ctx     context.Context // of the process
-	sock    net.Conn        // what to write to; nil until the handshake is done
+	sock    net.Conn        // what to write to; nil while a handshake is under way
+	layered bool            // sock is what a Transport has made
+	inFrame bool            // Frame has been called and has not returned
 	idle    time.Duration
 	heard   time.Time // of the last frame, or of the last time that idle was up
 	ticking *process.Timer
 	tick    any // the message of the timer
+
+	// Owned by the reader, and while a frame is handled by the process.
+	cut       *cutter
+	upgrading bool // the handshake comes when the frame has been handled
+	upgraded  bool
 }
 
 // Write writes all of b, within the protocol's WriteTimeout. An error is one
@@ -47,7 +54,16 @@ func (c *Conn) Write(b []byte) (int, error) {
 	if err != nil {
 		return n, process.Shutdown(err)
 	}
+	if c.layered && !c.listener.hurried.Load() {
+		c.unhurry() // a transport may write on its own, when it reads
+	}
 	return n, nil
+}
+
+// unhurry takes the last write's deadline back.
+func (c *Conn) unhurry() {
+	// A socket that takes no deadline is closed, and its reader tells of it.
+	_ = c.sock.SetWriteDeadline(time.Time{})
 }
 
 // NetConn returns the connection that Write writes to: the socket, or what the

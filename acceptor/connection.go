@@ -161,8 +161,9 @@ type (
 	}
 	// opened is the end of the handshake.
 	opened[S any] struct {
-		c    *connection[S]
-		sock net.Conn
+		c       *connection[S]
+		sock    net.Conn
+		layered bool
 	}
 	// ended is the end of the stream.
 	ended[S any] struct{ err error }
@@ -173,7 +174,9 @@ type (
 )
 
 func (f *frame[S]) Handle(ctx context.Context, s *S) error {
+	f.c.inFrame = true
 	err := f.c.protocol.Frame(ctx, s, f.bytes)
+	f.c.inFrame = false
 	f.bytes = nil
 	f.c.heard = time.Now() // now, for the time that we took is not the peer's
 	f.c.coming.Store(false)
@@ -188,7 +191,8 @@ func (f *frame[S]) LogValue() slog.Value {
 }
 
 func (o opened[S]) Handle(ctx context.Context, s *S) error {
-	o.c.sock = o.sock
+	o.c.sock, o.c.layered = o.sock, o.layered
+	o.c.heard = time.Now() // a handshake is no silence
 	o.c.next <- struct{}{}
 	return o.c.open(ctx, s)
 }

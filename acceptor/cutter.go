@@ -89,6 +89,9 @@ func (c *cutter) ending(left int) error {
 	return c.err
 }
 
+// buffered is how many bytes have been read and belong to no frame yet.
+func (c *cutter) buffered() int { return c.to - c.from }
+
 // room makes space to read into.
 func (c *cutter) room() error {
 	if c.from == c.to {

@@ -21,7 +21,7 @@ import (
 //	│   ├── connections-1 (dynamic) ── one process for each connection
 //	│   └── ...
 //	├── gate: who may accept; counts the connections, tells them to finish
-//	├── transport: what the Transport needs, if it needs something
+//	├── transport, upgrade: what these Transports need, if they need something
 //	└── port (one for all): holds the listening socket while it runs
 //	    ├── acceptor-1: takes a connection, starts its process below connections-1
 //	    └── ...
@@ -142,6 +142,9 @@ func (l *listener) children() []supervisor.Child {
 	}
 	if t := l.spec.Transport; t != nil {
 		children = append(children, supervisor.Child{ID: "transport", Start: t.Start})
+	}
+	if t := l.spec.Upgrade; t != nil {
+		children = append(children, supervisor.Child{ID: "upgrade", Start: t.Start})
 	}
 	return append(children, supervisor.Child{ID: "port", Start: l.open})
 }

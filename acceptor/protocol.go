@@ -33,7 +33,8 @@ type Protocol[S any] struct {
 	New func(ctx context.Context, c *Conn) (*S, error)
 
 	// Open is called once the connection can be written to: at once, or, with a
-	// Transport, after its handshake. Nil: nothing.
+	// Transport, after its handshake; and again after that of an upgrade. Nil:
+	// nothing.
 	Open func(ctx context.Context, s *S) error
 
 	// Split cuts the peer's stream into frames, as it does for a bufio.Scanner.
@@ -83,8 +84,9 @@ var (
 	ErrFrameTooLong error = &end{"frame_too_long", "acceptor: frame too long: the peer sent more than MaxFrame without an end"}
 	// ErrIdle ends a connection whose peer has been silent for too long.
 	ErrIdle error = &end{"idle", "acceptor: the peer was silent for too long"}
-	// ErrNotOpen refuses to write before the Transport's handshake is done.
-	ErrNotOpen = errors.New("acceptor: the connection is not open yet: write in Open, not in New")
+	// ErrNotOpen refuses to write before the Transport's handshake is done, or
+	// that of an upgrade.
+	ErrNotOpen = errors.New("acceptor: the connection is not open yet: write in Open, not in New, and not behind Upgrade")
 )
 
 // A Handler is a [Protocol] of any state.

@@ -22,46 +22,74 @@ func (c *connection[S]) read(ctx context.Context, to process.PID) error {
 			c.close()
 		}
 	}()
-	sock, err := c.handshake(ctx, to)
-	if err != nil {
-		return c.tell(ctx, to, ended[S]{err})
+	sock, err := c.begin(ctx, to)
+	for err == nil {
+		var upgrade bool
+		if upgrade, err = c.frames(ctx, to, sock); !upgrade && err == nil {
+			return nil
+		} else if upgrade {
+			sock, err = c.handshake(ctx, to, c.listener.spec.Upgrade, sock)
+		}
 	}
+	return c.tell(ctx, to, ended[S]{err})
+}
+
+// begin returns what to read from.
+func (c *connection[S]) begin(ctx context.Context, to process.PID) (net.Conn, error) {
+	if t := c.listener.spec.Transport; t != nil {
+		return c.handshake(ctx, to, t, c.raw)
+	}
+	return c.raw, nil
+}
+
+// handshake returns what a transport makes of sock, once the connection knows it.
+func (c *connection[S]) handshake(ctx context.Context, to process.PID, t Transport, sock net.Conn) (net.Conn, error) {
+	sock, err := c.shake(ctx, t, sock, to)
+	if err != nil {
+		return nil, err
+	}
+	return sock, c.hand(ctx, to, opened[S]{c, sock, true})
+}
+
+// hand tells the connection what it can write to, and waits until it knows.
+func (c *connection[S]) hand(ctx context.Context, to process.PID, o opened[S]) error {
+	if err := c.tell(ctx, to, o); err != nil {
+		return err
+	}
+	c.handled(ctx)
+	return nil
+}
+
+// frames hands over what is read from sock, frame after frame, until the stream
+// ends, with the error that it ended with; until the last frame was one that
+// asked for an upgrade; or, with neither, until the connection has ended.
+func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Conn) (upgrade bool, err error) {
 	cut := &cutter{split: c.protocol.Split, limit: cmp.Or(c.protocol.MaxFrame, defaultFrame)}
 	cut.release()
+	defer func() {
+		cut.to = cut.from
+		cut.release()
+	}()
+	c.cut = cut
 	for {
 		bytes, err := cut.next(sock)
 		if err != nil {
-			cut.to = cut.from
-			cut.release()
-			return c.tell(ctx, to, ended[S]{err})
+			return false, err
 		}
 		c.got.bytes = bytes
 		c.got.length.Store(int64(len(bytes)))
 		c.coming.Store(true)
 		if err := c.tell(ctx, to, &c.got); err != nil {
-			return err
+			return false, err
 		}
 		if !c.handled(ctx) {
-			return nil
+			return false, nil
+		}
+		if c.upgrading {
+			c.upgrading = false
+			return true, nil
 		}
 	}
-}
-
-// handshake returns what to read from.
-func (c *connection[S]) handshake(ctx context.Context, to process.PID) (net.Conn, error) {
-	t := c.listener.spec.Transport
-	if t == nil {
-		return c.raw, nil
-	}
-	sock, err := c.shake(ctx, t, c.raw, to)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.tell(ctx, to, opened[S]{c, sock}); err != nil {
-		return nil, err
-	}
-	c.handled(ctx)
-	return sock, nil
 }
 
 // handled waits until the connection has handled what it was told; false: it

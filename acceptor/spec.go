@@ -31,8 +31,10 @@ type Spec struct {
 	// Transport makes of an accepted socket the one that the protocol's bytes
 	// go through, TLS for example. Nil: the socket itself.
 	Transport Transport
-	// HandshakeTimeout is how long Transport has for that; 0: 5 s, Infinity: for
-	// ever.
+	// Upgrade is a transport that connections change to when they are told to,
+	// by [Conn.Upgrade]: STARTTLS. Nil: they cannot.
+	Upgrade Transport
+	// HandshakeTimeout is how long these have for that; 0: 5 s, Infinity: for ever.
 	HandshakeTimeout time.Duration
 
 	// Acceptors is how many processes wait for connections, each with a
