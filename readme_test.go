@@ -44,9 +44,13 @@ func readmeFaults(root fs.FS) (faults []string) {
 	if !strings.Contains(ci, setUp[1]) {
 		faults = append(faults, fmt.Sprintf(".ci/run: does not run the README's %q", setUp[1]))
 	}
-	pages, err := fs.Glob(root, "docs/*.md")
-	if err != nil {
-		faults = append(faults, err.Error())
+	var pages []string
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+		found, err := fs.Glob(root, pattern)
+		if err != nil {
+			faults = append(faults, err.Error())
+		}
+		pages = append(pages, found...)
 	}
 	for _, page := range append(pages, "README.md", "CHANGELOG.md") {
 		faults = append(faults, linkFaults(root, page, read(page))...)
