@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -164,6 +165,7 @@ func TestLeaked(t *testing.T) {
 		t.Fatal(err)
 	}
 	commas := func(s string) string { return strings.ReplaceAll(s, " ", ", ") }
+	number := new(big.Int).SetBytes(secret)
 	hexed := hex.EncodeToString(secret)
 	leaks := map[string]string{
 		"raw":             string(secret),
@@ -184,8 +186,8 @@ func TestLeaked(t *testing.T) {
 		"old PEM":         string(c.OldKeyPEM()),
 		"the key, %v":     fmt.Sprint(key),
 		"the key, %+v":    fmt.Sprintf("%+v", key),
-		"the number, %#v": fmt.Sprintf("%#v", *key.D),
-		"the number":      key.D.String(),
+		"the number, %#v": fmt.Sprintf("%#v", *number),
+		"the number":      number.String(),
 	}
 	for name, text := range leaks {
 		if c.Leaked("before "+text+" after") == "" {
