@@ -29,6 +29,7 @@ var layers = []struct {
 	{"registry", 2, "typed names, keys with values, groups, locks, watch"},
 	{"trace/...", 2, "crash reports, event streams, recorder"},
 	{"supervisor/...", 3, "strategies, dynamic children, what can be a child, tasks"},
+	{"tlsconn/identity", 1, "judges certificates and keys; knows no process, so that it can be used without"},
 	{"tlsconn/...", 3, "a TLS connection as a process"},
 	{"acceptor/...", 4, "listeners, limits, draining"},
 	{"application/...", 4, "order of start and stop, environment, Main"},

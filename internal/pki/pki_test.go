@@ -63,6 +63,10 @@ func TestSameEachTime(t *testing.T) {
 		if !bytes.Equal(a.KeyDER(), b.KeyDER()) {
 			t.Errorf("%d: the same name gives another key", algo)
 		}
+		a, b = pki.Make(pki.Want{Name: "a", CA: true, Algo: algo}), pki.Make(pki.Want{Name: "a", CA: true, Algo: algo})
+		if !bytes.Equal(a.Raw, b.Raw) {
+			t.Errorf("%d: the same name and time give another certificate", algo)
+		}
 		if bytes.Equal(a.KeyDER(), other.KeyDER()) || a.SerialNumber.Cmp(other.SerialNumber) == 0 {
 			t.Errorf("%d: another seed gives the same certificate", algo)
 		}
