@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -275,12 +274,6 @@ func TestContents(t *testing.T) {
 			b.put("server.crt", append(b.leaf.ChainPEM(), b.root.PEM()...))
 			b.put("roots.pem", pki.CA("another").PEM())
 		}, []want{{IncompleteChain, "Cert", "server.crt", `the chain ends in certificate 3|"root"|which is not in|roots.pem`, "trust it"}}},
-		{"a pipe", func(b *bench) {
-			b.files.Key = filepath.Join(b.dir, "pipe")
-			if err := syscall.Mkfifo(b.files.Key, 0o600); err != nil {
-				b.Fatal(err)
-			}
-		}, []want{{NotAFile, "Key", "pipe", "is not a regular file", "regular file"}}},
 		{"far too long", func(b *bench) { b.sys = vast{b.files.Cert} },
 			[]want{{NotAFile, "Cert", "server.crt", "has 1099511627776 bytes", ""}}},
 		{"nothing given", func(b *bench) { b.files = Files{} },
