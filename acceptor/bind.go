@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -37,32 +38,45 @@ func bare(err error) error {
 }
 
 // bind opens a listening socket of the operating system.
-func bind(ctx context.Context, network, address string, mode fs.FileMode) (net.Listener, error) {
+func (s *Spec) bind(ctx context.Context, network, address string) (net.Listener, error) {
 	fail := func(err error, cure string) error { return &BindError{network, address, err, cure} }
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, network, address)
-	if network == "unix" && errors.Is(err, syscall.EADDRINUSE) {
-		if err := clearStale(address); err != nil {
+	ln, err := s.open(ctx, network, address)
+	if network == "unix" && !abstract(address) && errors.Is(err, syscall.EADDRINUSE) {
+		if err := clearStale(ctx, address); err != nil {
 			return nil, fail(err, "stop the program that listens there, or choose another path")
 		}
-		ln, err = lc.Listen(ctx, network, address)
+		ln, err = s.open(ctx, network, address)
 	}
 	if err != nil {
 		return nil, fail(err, cure(network, err))
 	}
-	if mode != 0 {
-		if err := os.Chmod(address, mode); err != nil {
+	if n := s.Socket.Backlog; n > 0 {
+		if err := setBacklog(ln, n); err != nil {
 			_ = ln.Close() // the error that counts is the other one
-			return nil, fail(err, "")
+			return nil, fail(err, "leave out Socket.Backlog")
 		}
 	}
 	return ln, nil
 }
 
+func (s *Spec) open(ctx context.Context, network, address string) (net.Listener, error) {
+	if s.Mode != 0 {
+		return listenMode(address, s.Mode, s.Socket.Control)
+	}
+	lc := net.ListenConfig{Control: s.Socket.Control}
+	if s.Socket.Multipath {
+		lc.SetMultipathTCP(true)
+	}
+	return lc.Listen(ctx, network, address)
+}
+
+// abstract reports whether a unix socket has a name only, and no file.
+func abstract(address string) bool { return strings.HasPrefix(address, "@") }
+
 // clearStale removes a unix socket file that a dead program has left behind.
 // Nothing else is ever removed: not a file of another kind, and not a socket
 // that somebody answers on.
-func clearStale(path string) error {
+func clearStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err
@@ -70,13 +84,19 @@ func clearStale(path string) error {
 	if info.Mode()&fs.ModeSocket == 0 {
 		return fmt.Errorf("a file that is no socket is in the way (%v)", info.Mode().Type())
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		_ = conn.Close() // only to see whether somebody answers
-		return syscall.EADDRINUSE
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return err
+	// Somebody who has bound it just now may not listen yet.
+	for range 2 {
+		conn, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
+			_ = conn.Close() // only to see whether somebody answers
+			return syscall.EADDRINUSE
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return err
+		}
+		if !sleep(ctx, firstWait) {
+			return context.Cause(ctx)
+		}
 	}
 	return os.Remove(path)
 }
@@ -87,6 +107,9 @@ func cure(network string, err error) string {
 	var addr *net.AddrError
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
+		if network == "unix" {
+			return "another program listens there: stop it (ss -lxp names it), or choose another name"
+		}
 		return "another program listens there: stop it (ss -ltnp names it), or choose another port (0 takes a free one)"
 	case errors.Is(err, fs.ErrPermission) && network == "unix":
 		return "this user may not create files in that folder"
@@ -102,6 +125,8 @@ func cure(network string, err error) string {
 		return "the host has no address: write a number, or leave the host out to listen on all interfaces"
 	case errors.As(err, &addr):
 		return "write host:port, or :port to listen on all interfaces"
+	case errors.Is(err, errors.ErrUnsupported):
+		return "this operating system has no such thing: leave it out of the Spec"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "out of file descriptors: raise ulimit -n"
 	}

@@ -16,7 +16,8 @@ import (
 type Info struct {
 	Name        string
 	Network     string
-	Addr        net.Addr // with the port that was chosen for port 0
+	Addr        net.Addr   // with the port that was chosen for port 0
+	Sockets     []net.Addr // of each listening socket; none while suspended
 	Suspended   bool
 	Connections int
 	Max         int    // 0: no limit
@@ -169,7 +170,7 @@ func (inform) Handle(_ context.Context, g *gate) (Info, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return Info{
-		Name: l.spec.Name, Network: l.spec.Network, Addr: l.addr, Suspended: l.suspended,
+		Name: l.spec.Name, Network: l.spec.Network, Addr: l.addr, Sockets: l.boundLocked(), Suspended: l.suspended,
 		Connections: g.open, Max: l.max,
 		Accepted: l.accepted.Load(), Refused: l.refused.Load(), Failed: l.failed.Load(),
 		Aborted: l.aborted.Load(), Starved: l.starved.Load(),

@@ -11,12 +11,12 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// A port is a listening socket with the acceptors that share it. The first of
-// them to end closes the socket, for they only end all together: when the port
-// is stopped, or when the socket is broken and a new one has to be opened.
+// A port is a listening socket with the acceptors that share it, or a few of them.
+// The first acceptor to end closes all sockets, for they only end all together:
+// when the port is stopped, or when a socket is broken and has to be opened anew.
 type port struct {
 	l       *listener
-	ln      net.Listener
+	sockets []net.Listener
 	closed  atomic.Bool
 	closing sync.Once
 }
@@ -26,7 +26,7 @@ type port struct {
 func (l *listener) open(ctx context.Context) (process.PID, error) {
 	l.mu.Lock()
 	old, suspended, address := l.port, l.suspended, l.spec.Address
-	if l.addr != nil {
+	if l.addr != nil && !l.spec.inherits() {
 		address = l.addr.String()
 	}
 	l.mu.Unlock()
@@ -36,18 +36,30 @@ func (l *listener) open(ctx context.Context) (process.PID, error) {
 	if suspended {
 		return process.PID{}, process.ErrIgnore
 	}
-	ln, err := l.spec.Bind(ctx, l.spec.Network, address)
+	sockets, err := l.spec.listen(ctx, address)
 	if err != nil {
 		return process.PID{}, err
 	}
-	p := &port{l: l, ln: ln}
+	p := &port{l: l, sockets: sockets}
 	l.mu.Lock()
-	l.port, l.addr = p, ln.Addr()
+	l.port, l.addr = p, sockets[0].Addr()
 	l.mu.Unlock()
-	pid, err := supervisor.Start(ctx, p.acceptors())
-	if err != nil {
-		p.close()
+	return p.start(ctx)
+}
+
+// start starts the acceptors, if the sockets please.
+func (p *port) start(ctx context.Context) (pid process.PID, err error) {
+	started := false
+	defer func() { // Listening may also panic
+		if !started {
+			p.close()
+		}
+	}()
+	if err := p.l.spec.pleased(ctx, p.sockets); err != nil {
+		return process.PID{}, err
 	}
+	pid, err = supervisor.Start(ctx, p.acceptors())
+	started = err == nil
 	return pid, err
 }
 
@@ -55,21 +67,20 @@ func (p *port) acceptors() supervisor.Spec {
 	spec := supervisor.Spec{Strategy: supervisor.OneForAll, Intensity: supervisor.NoRestart}
 	for i := range p.l.shards {
 		spec.Children = append(spec.Children, supervisor.Child{
-			ID:    fmt.Sprintf("acceptor-%d", i+1),
-			Start: supervisor.Go(func(ctx context.Context) error { return p.accept(ctx, shard{p.l, i}) }),
+			ID: fmt.Sprintf("acceptor-%d", i+1),
+			Start: supervisor.Go(func(ctx context.Context) error {
+				return p.accept(ctx, p.sockets[i%len(p.sockets)], shard{p.l, i})
+			}),
 		})
 	}
 	return spec
 }
 
-// close closes the socket. When it returns the socket is closed, whoever was the
-// first to call it: the address is free for the next port.
+// close closes the sockets. When it returns they are closed, whoever was the first
+// to call it: the address is free for the next port.
 func (p *port) close() {
 	p.closed.Store(true)
-	p.closing.Do(func() {
-		// Whatever close says, the descriptor is gone.
-		_ = p.ln.Close()
-	})
+	p.closing.Do(func() { closeAll(p.sockets) })
 }
 
 // A shard is the supervisor that starts an acceptor's connections.
@@ -88,7 +99,7 @@ func (s shard) Resolve(context.Context) (process.PID, error) {
 
 // accept is the life of an acceptor. It ends when it is told to, or with the
 // error that says that the socket is broken.
-func (p *port) accept(ctx context.Context, conns shard) error {
+func (p *port) accept(ctx context.Context, ln net.Listener, conns shard) error {
 	defer p.close()
 	defer context.AfterFunc(ctx, p.close)() // Accept knows no ctx
 	var wait backoff
@@ -98,7 +109,7 @@ func (p *port) accept(ctx context.Context, conns shard) error {
 				return p.ended(ctx, err)
 			}
 		}
-		raw, err := p.ln.Accept()
+		raw, err := ln.Accept()
 		switch {
 		case p.closed.Load():
 			if err == nil {
@@ -112,7 +123,7 @@ func (p *port) accept(ctx context.Context, conns shard) error {
 				return p.ended(ctx, err)
 			}
 		case classify(err) == broken:
-			return fmt.Errorf("acceptor: %v: accept: %w", p.ln.Addr(), err)
+			return fmt.Errorf("acceptor: %v: accept: %w", ln.Addr(), err)
 		default:
 			p.l.tolerate(ctx, err)
 			if !sleep(ctx, wait.next()) {
@@ -128,5 +139,16 @@ func (p *port) ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("acceptor: %v: %w", p.ln.Addr(), err)
+	return fmt.Errorf("acceptor: %v: %w", p.sockets[0].Addr(), err)
+}
+
+// boundLocked returns the addresses of the sockets that are open.
+func (l *listener) boundLocked() (addrs []net.Addr) {
+	if l.port == nil || l.port.closed.Load() {
+		return nil
+	}
+	for _, ln := range l.port.sockets {
+		addrs = append(addrs, ln.Addr())
+	}
+	return addrs
 }

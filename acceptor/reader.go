@@ -36,6 +36,9 @@ func (c *connection[S]) read(ctx context.Context, to process.PID) error {
 
 // begin returns what to read from.
 func (c *connection[S]) begin(ctx context.Context, to process.PID) (net.Conn, error) {
+	if err := c.listener.spec.Socket.tune(c.raw); err != nil {
+		return nil, err
+	}
 	if t := c.listener.spec.Transport; t != nil {
 		return c.handshake(ctx, to, t, c.raw)
 	}

@@ -16,14 +16,30 @@ import (
 type Spec struct {
 	Name string // registered name of the listener; "": none
 
-	// Network is "tcp" (which "" means), "tcp4", "tcp6" or "unix".
+	// Network is "tcp" (which "" means), "tcp4", "tcp6" or "unix"; "systemd" for
+	// sockets that the program was started with, by socket activation; "fd" for a
+	// listening socket that it got in any other way.
 	Network string
 	// Address is "host:port", where port 0 takes a free one that [Addr] tells,
 	// or the path of a unix socket. A socket file that a dead program has left
-	// there is removed.
+	// there is removed. For systemd it is the FileDescriptorName of one or more
+	// socket units, or the number of a socket, from 0; for fd the descriptor.
 	Address string
-	// Mode is the permissions of a unix socket's file; 0: what umask leaves.
+	// Mode is the permissions of a unix socket's file, which it has before
+	// anybody can connect; 0: what umask leaves.
 	Mode fs.FileMode
+	// Sockets is how many listening sockets share the address (SO_REUSEPORT), each
+	// with a part of the acceptors; 0: 1. The system spreads the connections over
+	// them. On other systems than Linux all acceptors share one. Another
+	// program that listens there is an error as ever.
+	Sockets int
+	// Socket is how the system shall treat the sockets.
+	Socket Socket
+	// Listening is called with the listening sockets once they are open, before
+	// any connection is accepted, and again each time that they are opened. An
+	// error closes them, and keeps the listener from starting. It runs in a
+	// supervisor of the listener, and must not call the listener.
+	Listening func(ctx context.Context, sockets []net.Listener) error
 
 	// Protocol is what the connections speak: a [Protocol].
 	Protocol Handler
@@ -38,7 +54,8 @@ type Spec struct {
 	HandshakeTimeout time.Duration
 
 	// Acceptors is how many processes wait for connections, each with a
-	// supervisor of its own for those that it has accepted; 0: 4.
+	// supervisor of its own for those that it has accepted; 0: 4, or Sockets if
+	// that is more.
 	Acceptors int
 
 	// MaxConnections is how many connections there are at most, all acceptors
@@ -52,8 +69,9 @@ type Spec struct {
 	// stops; 0: 5 s. See supervisor.Child.
 	Shutdown time.Duration
 
-	// Bind opens the listening socket; nil: the operating system's. Errors of
-	// the nil one say what can be done about them.
+	// Bind opens a listening socket; nil: the operating system's. Errors of the
+	// nil one say what can be done about them. It is called once for each of
+	// Sockets, at the first one's address.
 	Bind func(ctx context.Context, network, address string) (net.Listener, error)
 }
 
@@ -81,15 +99,10 @@ func (s Spec) withDefaults() Spec {
 		s.Network = "tcp"
 	}
 	if s.Acceptors == 0 {
-		s.Acceptors = defaultAcceptors
+		s.Acceptors = max(defaultAcceptors, s.Sockets)
 	}
 	if s.HandshakeTimeout == 0 {
 		s.HandshakeTimeout = defaultHandshake
-	}
-	if s.Bind == nil {
-		s.Bind = func(ctx context.Context, network, address string) (net.Listener, error) {
-			return bind(ctx, network, address, s.Mode)
-		}
 	}
 	return s
 }
@@ -98,18 +111,7 @@ func (s Spec) withDefaults() Spec {
 func (s *Spec) validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	switch s.Network {
-	case "", "tcp", "tcp4", "tcp6":
-		if s.Mode != 0 {
-			fault("Mode %v is for unix sockets: leave it out", s.Mode)
-		}
-	case "unix":
-	default:
-		fault("Network is %q: use tcp, tcp4, tcp6 or unix", s.Network)
-	}
-	if s.Address == "" {
-		fault("Address is missing: give host:port (:0 takes a free port), or the path of a unix socket")
-	}
+	faults = append(faults, s.bindFaults()...)
 	if s.Protocol == nil {
 		fault("Protocol is missing: nobody would speak on the connections")
 	} else {

@@ -1,0 +1,17 @@
+//go:build !unix
+
+package acceptor
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+)
+
+func setBacklog(net.Listener, int) error { return errors.ErrUnsupported }
+
+func listenMode(string, fs.FileMode, control) (net.Listener, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func adopt(int) (net.Listener, error) { return nil, errors.ErrUnsupported }
