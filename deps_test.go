@@ -44,6 +44,7 @@ var layers = []struct {
 // do. Examples are users' programs, and may import what they like.
 var keepers = map[string]string{
 	"github.com/rs/zerolog":    "trace",
+	"github.com/pires":         "acceptor",
 	"github.com/ergo-services": "registry/cluster",
 	"ergo.services":            "registry/cluster",
 }

@@ -17,16 +17,18 @@ type Conn struct {
 	limit    time.Duration         // of a write; below 0: none
 	coming   atomic.Bool           // a frame waits in the mailbox, or is being handled
 	last     atomic.Pointer[error] // why it ended; nil: it lives, or was killed
+	header   atomic.Pointer[ProxyHeader]
 
 	// Owned by the connection's process.
-	ctx     context.Context // of the process
-	sock    net.Conn        // what to write to; nil while a handshake is under way
-	layered bool            // sock is what a Transport has made
-	inFrame bool            // Frame has been called and has not returned
-	idle    time.Duration
-	heard   time.Time // of the last frame, or of the last time that idle was up
-	ticking *process.Timer
-	tick    any // the message of the timer
+	ctx      context.Context // of the process
+	sock     net.Conn        // what to write to; nil while a handshake is under way
+	layered  bool            // sock is what a Transport has made
+	inFrame  bool            // Frame has been called and has not returned
+	draining bool            // it shall finish once it is open
+	idle     time.Duration
+	heard    time.Time // of the last frame, or of the last time that idle was up
+	ticking  *process.Timer
+	tick     any // the message of the timer
 
 	// Owned by the reader, and while a frame is handled by the process.
 	cut       *cutter
@@ -71,8 +73,9 @@ func (c *Conn) unhurry() {
 // reader.
 func (c *Conn) NetConn() net.Conn { return c.sock }
 
-// RemoteAddr returns the peer's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+// RemoteAddr returns the peer's address: from Open on the client's, if a trusted
+// proxy has told it (see [Proxy]).
+func (c *Conn) RemoteAddr() net.Addr { return c.header.Load().remote(c.raw) }
 
 // LocalAddr returns our address.
 func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }

@@ -51,18 +51,19 @@ func TestEndOfConnection(t *testing.T) {
 		want   error
 		crash  bool
 		unsaid bool // Terminate is not called
+		class  string
 	}{
-		"the peer goes":         {do: func(_ *test, c *client) { c.Close() }, want: io.EOF},
-		"in the middle":         {do: func(t *test, c *client) { c.send(t.T, "half"); c.Close() }, want: io.ErrUnexpectedEOF, edit: strict},
-		"the protocol is done":  {do: func(t *test, c *client) { c.send(t.T, "bye\n") }},
-		"an error":              {do: func(t *test, c *client) { c.send(t.T, "fail\n") }, want: errBoom, crash: true},
-		"a panic":               {do: func(t *test, c *client) { c.send(t.T, "panic\n") }, want: errBoom, crash: true},
-		"too long":              {do: func(t *test, c *client) { go c.Write(make([]byte, 1000)) }, want: acceptor.ErrFrameTooLong, edit: short},
-		"silent":                {do: late, want: acceptor.ErrIdle, edit: idle},
-		"a kill":                {do: func(t *test, _ *client) { process.Kill(t.ctx, t.host.guest(0)) }, want: process.ErrKilled, unsaid: true},
-		"a panic in Split":      {do: func(t *test, c *client) { c.send(t.T, "x\n") }, want: errBoom, edit: splitPanics, crash: true},
-		"a Split that is stuck": {do: func(t *test, c *client) { c.send(t.T, "x\n") }, edit: splitStuck, crash: true, want: errAny},
-		"nobody reads": {do: func(t *test, _ *client) {
+		"the peer goes":         {class: "closed", do: func(_ *test, c *client) { c.Close() }, want: io.EOF},
+		"in the middle":         {class: "truncated", do: func(t *test, c *client) { c.send(t.T, "half"); c.Close() }, want: io.ErrUnexpectedEOF, edit: strict},
+		"the protocol is done":  {class: "normal", do: func(t *test, c *client) { c.send(t.T, "bye\n") }},
+		"an error":              {class: "crashed", do: func(t *test, c *client) { c.send(t.T, "fail\n") }, want: errBoom, crash: true},
+		"a panic":               {class: "crashed", do: func(t *test, c *client) { c.send(t.T, "panic\n") }, want: errBoom, crash: true},
+		"too long":              {class: "frame_too_long", do: func(t *test, c *client) { go c.Write(make([]byte, 1000)) }, want: acceptor.ErrFrameTooLong, edit: short},
+		"silent":                {class: "idle", do: late, want: acceptor.ErrIdle, edit: idle},
+		"a kill":                {class: "killed", do: func(t *test, _ *client) { process.Kill(t.ctx, t.host.guest(0)) }, want: process.ErrKilled, unsaid: true},
+		"a panic in Split":      {class: "crashed", do: func(t *test, c *client) { c.send(t.T, "x\n") }, want: errBoom, edit: splitPanics, crash: true},
+		"a Split that is stuck": {class: "crashed", do: func(t *test, c *client) { c.send(t.T, "x\n") }, edit: splitStuck, crash: true, want: errAny},
+		"nobody reads": {class: "timeout", do: func(t *test, _ *client) {
 			server.Cast(t.ctx, t.host.guest(0), Deliver{"hello"})
 			time.Sleep(time.Hour)
 		}, want: errAny},
@@ -89,6 +90,10 @@ func TestEndOfConnection(t *testing.T) {
 					t.Errorf("Terminate was told %v, want %v", ends, reason)
 				}
 				cl.wantEnd(t.T)
+				synctest.Wait()
+				if ends := t.info().Ends; ends[c.class] == 0 || len(ends) > 1 {
+					t.Errorf("counted %v, want %s", ends, c.class)
+				}
 				if c.want != acceptor.ErrIdle {
 					t.wantOpen(1) // the other one lives on
 				}

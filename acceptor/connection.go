@@ -48,14 +48,14 @@ func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (proc
 	c := &connection[S]{protocol: p, next: make(chan struct{}, 1)}
 	c.raw, c.listener, c.limit = in.raw, l, cmp.Or(p.WriteTimeout, defaultWrite)
 	c.tick, c.got.c = tick[S]{c}, c
-	if l.spec.Transport == nil {
+	if l.spec.Transport == nil && l.spec.Proxy == nil {
 		c.sock = in.raw
 	}
 	ref, err := server.Start(ctx, server.Spec[S]{
 		Init: func(ctx context.Context) (*S, error) { return c.init(ctx, in.by) },
 		Continue: func(ctx context.Context, s *S) error {
 			if c.sock == nil {
-				return nil // Open waits for the handshake
+				return nil // Open waits for the reader
 			}
 			return c.open(ctx, s)
 		},
@@ -194,7 +194,10 @@ func (o opened[S]) Handle(ctx context.Context, s *S) error {
 	o.c.sock, o.c.layered = o.sock, o.layered
 	o.c.heard = time.Now() // a handshake is no silence
 	o.c.next <- struct{}{}
-	return o.c.open(ctx, s)
+	if err := o.c.open(ctx, s); err != nil || !o.c.draining {
+		return err
+	}
+	return drain[S]{o.c}.Handle(ctx, s)
 }
 
 func (e ended[S]) Handle(context.Context, *S) error {
@@ -212,6 +215,10 @@ func isFault(err error) bool {
 
 func (d drain[S]) Handle(ctx context.Context, s *S) error {
 	if d.c.protocol.Drain == nil {
+		return nil
+	}
+	if d.c.sock == nil { // it comes behind Open
+		d.c.draining = true
 		return nil
 	}
 	return d.c.protocol.Drain(ctx, s)

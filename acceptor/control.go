@@ -34,6 +34,9 @@ type Info struct {
 	//   - idle, frame_too_long: the protocol's limits
 	//   - peer_reset, timeout: the network, or a peer that did not read
 	//   - handshake_failed, handshake_timeout: of the Transport
+	//   - injection: bytes in clear ahead of an upgrade, see [Conn.Upgrade]
+	//   - proxy_missing, proxy_untrusted, proxy_invalid, proxy_timeout: see
+	//     [ProxyError]
 	//   - stopped: the listener was; killed; crashed: any reason that is not clean
 	//   - shutdown: another reason in a process.Shutdown
 	//

@@ -41,6 +41,10 @@
 //   - [Suspend] closes the listening socket and leaves the connections alone;
 //     once it has returned no further one arrives. [Drain] also waits for the
 //     connections, and says by name which had to be stopped.
+//   - Nothing of a handshake happens where connections are accepted: socket
+//     options, a PROXY header ([Proxy]) and the [Transport], in this order, are
+//     the work of the connection's reader, each within a time.
+//   - Every end of a connection is counted once, by its class: [Info].
 //   - A listener that stops first accepts no more and then ends its connections,
 //     all at once, each with its Terminate.
 //
@@ -50,6 +54,21 @@
 // of its arguments. A frame is not valid once Frame has returned: copy what you
 // keep. Only the connection's own process may use its [Conn]; others send it a
 // message.
+//
+// # Where to listen
+//
+// TCP, with several sockets at one address if one is not enough (Sockets), unix
+// sockets, and sockets that the program was started with: Network "systemd" or
+// "fd". Socket has the options of the operating system, and Listening is called
+// when the address is bound and nobody is accepted yet, say to tell the system
+// that the program is ready.
+//
+// # TLS
+//
+// A [Transport] makes of an accepted socket the one that carries the protocol. It
+// has a process in the listener's tree, started before the address is bound, so
+// one that cannot work keeps the listener from starting. A protocol that begins in
+// clear changes to it in the middle with [Conn.Upgrade].
 //
 // # Testing
 //

@@ -35,7 +35,8 @@ type guest struct {
 type host struct {
 	mu     sync.Mutex
 	guests []server.Ref[guest]
-	ends   []error // reasons given to Terminate
+	conns  []*acceptor.Conn // theirs
+	ends   []error          // reasons given to Terminate
 	gate   chan struct{}
 }
 
@@ -43,6 +44,13 @@ func (h *host) guest(i int) server.Ref[guest] {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.guests[i]
+}
+
+// conn is a guest's, for a test that knows that its process is not using it.
+func (h *host) conn(i int) *acceptor.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.conns[i]
 }
 
 func (h *host) reasons() []error {
@@ -58,7 +66,7 @@ func (h *host) protocol() acceptor.Protocol[guest] {
 			ref, err := server.As[guest](process.Self(ctx))
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.guests = append(h.guests, ref)
+			h.guests, h.conns = append(h.guests, ref), append(h.conns, c)
 			return &guest{c, h}, err
 		},
 		Split: bufio.ScanLines,
@@ -277,6 +285,18 @@ func (t *test) child(path string) process.PID {
 	}
 	t.Fatalf("no process %s", path)
 	return process.PID{}
+}
+
+// detail is what an event says beyond its text.
+func detail(e process.Event, key string) (text string) {
+	if e.Detail != nil {
+		e.Detail.Each(func(k string, v any) {
+			if k == key {
+				text = fmt.Sprint(v)
+			}
+		})
+	}
+	return text
 }
 
 // lines returns what the listener has said, at that level or above.

@@ -17,26 +17,29 @@ import (
 )
 
 // activated in the environment makes this test binary a program that serves on
-// sockets that it was started with: its value is network and address.
+// sockets that it was started with: its value is network and address, and perhaps a
+// word more.
 const activated = "COPPICE_TEST_ACTIVATED"
 
 func init() {
 	if v := os.Getenv(activated); v != "" {
-		network, address, _ := strings.Cut(v, " ")
-		serveInherited(network, address)
+		words := strings.Fields(v)
+		serveInherited(words[0], words[1], len(words) > 2)
 		os.Exit(0)
 	}
 }
 
-// serveInherited suspends and resumes its listener once, says how many sockets it
-// has, and ends with its standard input.
-func serveInherited(network, address string) {
+// serveInherited says how many sockets it has, and ends with its standard input. It
+// may suspend and resume its listener before that.
+func serveInherited(network, address string, suspend bool) {
 	node := process.NewNode(process.NodeSpec{Name: "activated"})
 	ctx := node.Context()
 	pid, err := acceptor.Start(ctx, acceptor.Spec{Network: network, Address: address, Protocol: (&host{}).protocol()})
 	fatal(err)
-	fatal(acceptor.Suspend(ctx, pid))
-	fatal(acceptor.Resume(ctx, pid))
+	if suspend {
+		fatal(acceptor.Suspend(ctx, pid))
+		fatal(acceptor.Resume(ctx, pid))
+	}
 	info, err := acceptor.GetInfo(ctx, pid)
 	fatal(err)
 	fmt.Println(len(info.Sockets), info.Addr)
@@ -68,9 +71,9 @@ func TestInherited(t *testing.T) {
 		serves []int
 		said   string
 	}{
-		"systemd, by name":   {"systemd both", []int{0, 1}, "2"},
+		"systemd, by name":   {"systemd both suspend", []int{0, 1}, "2"},
 		"systemd, by number": {"systemd 1", []int{1}, "1"},
-		"by descriptor":      {"fd 4", []int{1}, "1"},
+		"by descriptor":      {"fd 4 suspend", []int{1}, "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0])

@@ -33,7 +33,7 @@ type Protocol[S any] struct {
 	New func(ctx context.Context, c *Conn) (*S, error)
 
 	// Open is called once the connection can be written to: at once, or, with a
-	// Transport, after its handshake; and again after that of an upgrade. Nil:
+	// Proxy or Transport, after the header and the handshake; and again after that of an upgrade. Nil:
 	// nothing.
 	Open func(ctx context.Context, s *S) error
 
@@ -55,7 +55,8 @@ type Protocol[S any] struct {
 	OnIdle func(ctx context.Context, s *S) error
 
 	// Drain tells the connection to finish: to say goodbye, or to end as soon as
-	// what is under way is done. Nil: it is left alone until its time is over.
+	// what is under way is done. One that is not open yet is told after Open. Nil:
+	// it is left alone until its time is over.
 	Drain func(ctx context.Context, s *S) error
 
 	// Terminate is called at the end, however the connection ends but by a kill,

@@ -39,10 +39,20 @@ func (c *connection[S]) begin(ctx context.Context, to process.PID) (net.Conn, er
 	if err := c.listener.spec.Socket.tune(c.raw); err != nil {
 		return nil, err
 	}
-	if t := c.listener.spec.Transport; t != nil {
-		return c.handshake(ctx, to, t, c.raw)
+	sock, spec := c.raw, &c.listener.spec
+	if spec.Proxy != nil {
+		var err error
+		if sock, err = c.introduce(ctx, spec.Proxy); err != nil {
+			return nil, err
+		}
 	}
-	return c.raw, nil
+	switch {
+	case spec.Transport != nil:
+		return c.handshake(ctx, to, spec.Transport, sock)
+	case spec.Proxy != nil:
+		return sock, c.hand(ctx, to, opened[S]{c, sock, false})
+	}
+	return sock, nil
 }
 
 // handshake returns what a transport makes of sock, once the connection knows it.

@@ -313,3 +313,11 @@ func TestControlRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Multipath is served like any other, whether the system has it or not.
+func TestMultipath(t *testing.T) {
+	_, _, addr := start(t, acceptor.Spec{Address: "127.0.0.1:0", Socket: acceptor.Socket{Multipath: true}})
+	c := dial(t, addr)
+	c.send(t, "x\n")
+	c.want(t, "echo: x")
+}

@@ -18,7 +18,8 @@ type Spec struct {
 
 	// Network is "tcp" (which "" means), "tcp4", "tcp6" or "unix"; "systemd" for
 	// sockets that the program was started with, by socket activation; "fd" for a
-	// listening socket that it got in any other way.
+	// listening socket that it got in any other way. Those stay open with whoever
+	// opened them: while the listener is suspended clients wait in their queue.
 	Network string
 	// Address is "host:port", where port 0 takes a free one that [Addr] tells,
 	// or the path of a unix socket. A socket file that a dead program has left
@@ -43,6 +44,10 @@ type Spec struct {
 
 	// Protocol is what the connections speak: a [Protocol].
 	Protocol Handler
+
+	// Proxy has trusted proxies tell whom they pass on, with the PROXY protocol;
+	// nil: nobody is asked.
+	Proxy *Proxy
 
 	// Transport makes of an accepted socket the one that the protocol's bytes
 	// go through, TLS for example. Nil: the socket itself.
@@ -112,6 +117,7 @@ func (s *Spec) validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	faults = append(faults, s.bindFaults()...)
+	faults = append(faults, s.Proxy.faults(s)...)
 	if s.Protocol == nil {
 		fault("Protocol is missing: nobody would speak on the connections")
 	} else {

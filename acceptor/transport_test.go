@@ -14,6 +14,7 @@ import (
 	"github.com/coppice-go/coppice/acceptor"
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/processtest"
+	"github.com/coppice-go/coppice/process/server"
 )
 
 // hello is a transport whose peers say hello first.
@@ -263,5 +264,33 @@ func TestTransportRestarts(t *testing.T) {
 		if last.Load().Alive() {
 			t.Error("the transport's process outlived its listener")
 		}
+	})
+}
+
+// A connection that is not open yet when the listener is drained opens, and is then
+// told to finish.
+func TestDrainInHandshake(t *testing.T) {
+	bubble(t, func(s *acceptor.Spec, p *acceptor.Protocol[guest]) {
+		over(hello{})(s, p)
+		p.Drain = func(_ context.Context, g *guest) error {
+			if _, err := io.WriteString(g.conn, "closing\n"); err != nil {
+				return err
+			}
+			return server.Stop(nil)
+		}
+	}, func(t *test) {
+		c := t.street.dial()
+		t.wantOpen(1)
+		done := make(chan error)
+		go func() { done <- acceptor.Drain(t.ctx, t.pid, time.Minute) }()
+		synctest.Wait()
+		c.send(t.T, "hello\n")
+		c.want(t.T, "WELCOME")
+		c.want(t.T, "CLOSING")
+		c.wantEnd(t.T)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		t.wantEnds("normal")
 	})
 }
