@@ -1,0 +1,153 @@
+package tlsconn
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A spy stands between crypto/tls and the socket and notes what is needed to
+// tell one end from another: crypto/tls gives the same io.EOF to a goodbye and to
+// a stream that was cut between two records.
+//
+// Reads and writes may go on at the same time, one of each; crypto/tls sees to
+// that.
+type spy struct {
+	net.Conn
+	in     atomic.Int64 // bytes from the peer
+	spoken func()       // called at the first of them; nil: nobody wants to know
+	closed func()       // called when the socket is closed, once
+
+	secret  atomic.Bool // the handshake is done: nothing more is in the clear
+	leaving atomic.Bool // only the goodbye is still written
+	shut    atomic.Bool
+
+	mu sync.Mutex
+	// Guarded by mu.
+	first [24]byte // of the bytes from the peer
+	n     int      // how many of them there are
+	eof   bool     // the end was told to crypto/tls
+	err   error    // the first that is no end and no time-out
+	alert Alert    // that was sent in the clear
+
+	held bool // an end came together with bytes; owned by the reader
+}
+
+// goodbye is how long the last record may take.
+const goodbye = time.Second
+
+// Read notes what comes. An end that comes together with bytes is told after
+// them, in a call of its own: so whoever was told of the end had asked for more.
+func (s *spy) Read(b []byte) (int, error) {
+	if s.held {
+		s.note(io.EOF)
+		return 0, io.EOF
+	}
+	n, err := s.Conn.Read(b)
+	if n > 0 {
+		s.heard(b[:n])
+	}
+	if n > 0 && err == io.EOF {
+		s.held = true
+		return n, nil
+	}
+	if err != nil {
+		s.note(err)
+	}
+	return n, err
+}
+
+// heard notes bytes of the peer.
+func (s *spy) heard(b []byte) {
+	before := s.in.Add(int64(len(b))) - int64(len(b))
+	if before < int64(len(s.first)) {
+		s.mu.Lock()
+		s.n += copy(s.first[s.n:], b)
+		s.mu.Unlock()
+	}
+	if before == 0 && s.spoken != nil {
+		s.spoken()
+	}
+}
+
+func (s *spy) Write(b []byte) (int, error) {
+	if !s.secret.Load() {
+		if a := alertOnWire(b); a.Way != NoAlert {
+			s.mu.Lock()
+			s.alert = a
+			s.mu.Unlock()
+		}
+	}
+	n, err := s.Conn.Write(b)
+	if err != nil {
+		s.note(err)
+	}
+	return n, err
+}
+
+// note keeps an error of the socket. Time-outs pass; what our own Close does is
+// none of the socket's.
+func (s *spy) note(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || s.shut.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == io.EOF:
+		s.eof = true
+	case s.err == nil:
+		s.err = err
+	}
+}
+
+// evidence is what has been seen up to now.
+func (s *spy) evidence() evidence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return evidence{in: s.in.Load(), first: append([]byte(nil), s.first[:s.n]...), eof: s.eof, raw: s.err, shut: s.shut.Load(), alert: s.alert}
+}
+
+// SetWriteDeadline gives the goodbye no longer than it may take, whatever
+// crypto/tls asks for.
+func (s *spy) SetWriteDeadline(t time.Time) error { return s.Conn.SetWriteDeadline(s.hasten(t)) }
+
+// SetDeadline is both.
+func (s *spy) SetDeadline(t time.Time) error {
+	if err := s.Conn.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(t)
+}
+
+func (s *spy) hasten(t time.Time) time.Time {
+	if !s.leaving.Load() {
+		return t
+	}
+	if last := time.Now().Add(goodbye); t.IsZero() || t.After(last) {
+		return last
+	}
+	return t
+}
+
+// Close closes the socket. It may be called from anywhere, more than once.
+func (s *spy) Close() error {
+	if !s.shut.CompareAndSwap(false, true) {
+		return nil
+	}
+	err := s.Conn.Close()
+	if s.closed != nil {
+		s.closed()
+	}
+	return err
+}
+
+// NetConn returns the socket.
+func (s *spy) NetConn() net.Conn { return s.Conn }
+
+// String keeps what is below out of logs.
+func (s *spy) String() string { return "socket of a TLS connection" }
