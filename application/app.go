@@ -21,9 +21,13 @@ type App struct {
 	Version string // likewise; nothing depends on it
 
 	// Needs must run before this application starts, and are stopped after it.
+	// They are started in the order written.
 	Needs []*App
 
 	// Optional are needed only where they are there: loaded on the same node.
+	// They are started after Needs; one that stands there as well has its place
+	// in the order from there. (OTP's applications has them all, and its
+	// optional_applications marks some.)
 	Optional []*App
 
 	// Included are loaded with this application but never started by
@@ -149,7 +153,7 @@ func (a *App) validate() error {
 type faultFunc = func(format string, args ...any)
 
 // validateOthers checks the lists of other applications: each may be in one of
-// them, once.
+// them, once, but for those of Needs that Optional marks.
 func (a *App) validateOthers(fault faultFunc) {
 	seen := map[*App]string{}
 	for _, list := range []struct {
@@ -161,7 +165,7 @@ func (a *App) validateOthers(fault faultFunc) {
 				fault("%s[%d] is nil (a package-level App that is set later? declare it before its users)", list.name, i)
 				continue
 			}
-			if before, ok := seen[other]; ok {
+			if before, ok := seen[other]; ok && !(before == "Needs" && list.name == "Optional") {
 				fault("%s is in %s and again in %s", other, before, list.name)
 			}
 			seen[other] = list.name

@@ -11,10 +11,11 @@ import (
 )
 
 func TestValidate(t *testing.T) {
-	other := &App{Name: "other"}
+	other, needed, twice := &App{Name: "other"}, &App{Name: "needed"}, &App{Name: "twice"}
 	bad := &App{
-		Needs:       []*App{other, nil, other},
-		Included:    []*App{other},
+		Needs:       []*App{other, nil, other, needed},
+		Optional:    []*App{needed, twice, twice},
+		Included:    []*App{other, twice},
 		Env:         []Setting{&Var[int]{Name: "n", Default: -1, Check: func(int) error { return errors.New("too small") }}, &Var[int]{Name: "n"}, &Var[int]{}, nil},
 		StartPhases: []Phase{{Name: "p"}, {Name: "p", Run: func(context.Context) error { return nil }}, {}},
 		PrepStop:    func(context.Context) error { return nil },
@@ -27,6 +28,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Name is empty", "Needs[1] is nil", "other is in Needs and again in Needs", "other is in Needs and again in Included",
+		"twice is in Optional and again in Optional", "twice is in Optional and again in Included",
 		"n: its Default is refused by its Check: too small", `Env has "n" twice`, "Env[2] has no Name", "Env[3] is nil",
 		"StartPhases[0] (p) has no Run", `StartPhases has "p" twice`, "StartPhases[2] has no Name",
 		"StartPhases without Start means nothing", "PrepStop without Start means nothing", "TreeTimeout is -2s", "MaxTime is -3s", "MaxTime without Start means nothing",
@@ -34,6 +36,9 @@ func TestValidate(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the faults lack %q:\n%v", want, err)
 		}
+	}
+	if strings.Contains(err.Error(), "needed is in") {
+		t.Errorf("one that is needed where it is there may be in both lists, but: %v", err)
 	}
 	if err := (&App{Name: "lib"}).validate(); err != nil {
 		t.Errorf("an App with a name alone is a library, but: %v", err)

@@ -86,6 +86,28 @@ func TestOptional(t *testing.T) {
 	})
 }
 
+// One that Needs lists as well is started in its place there, as by OTP, whose
+// optional ones are marks in the list of all.
+func TestOptionalHasItsPlaceInNeeds(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		metrics, log := k.app("metrics"), k.app("log")
+		a := k.app("a", metrics, log)
+		a.Optional = []*App{metrics}
+		if started := k.ensure(Temporary, a); names(started) != "log a" {
+			t.Errorf("started %s: metrics is not loaded here", names(started))
+		}
+		k.ok(Stop(k.ctx, a))
+		k.ok(Stop(k.ctx, log))
+		k.ok(Load(k.ctx, metrics))
+		if started := k.ensure(Temporary, a); names(started) != "metrics log a" {
+			t.Errorf("started %s, want metrics first, as written", names(started))
+		}
+		k.ok(Stop(k.ctx, metrics))
+		k.ok(Stop(k.ctx, a))
+		k.ok(Start(k.ctx, a, Temporary)) // a plain start does not ask for it
+	})
+}
+
 func TestOptionalThatFailsFails(t *testing.T) {
 	inBubble(t, func(k *kit) {
 		metrics, a := k.app("metrics"), k.app("a")

@@ -82,17 +82,18 @@ func (w *walk) visit(app *App) error {
 	return nil
 }
 
-// needsOf returns what must run before app does: what it needs, what it needs
-// where present, and what the applications it includes need, since their trees
-// are parts of its own. Those it includes itself are never among them.
+// needsOf returns what must run before app does, in the order of start: what it
+// needs, what it needs where present, and what the applications it includes
+// need, since their trees are parts of its own. Those it includes itself are
+// never among them.
 func needsOf(app *App, present func(*App) bool) []*App {
 	var needs []*App
 	inside := withIncluded(app)
 	for _, part := range inside {
-		for _, other := range slices.Concat(part.Needs, slices.DeleteFunc(slices.Clone(part.Optional), func(o *App) bool { return !present(o) })) {
+		for _, other := range slices.Concat(part.Needs, part.Optional) {
 			itself := other == app && part == app // a cycle of one, kept to be found
-			if other == nil {
-				continue // that is refused when part is loaded
+			if other == nil || slices.Contains(part.Optional, other) && !present(other) {
+				continue // nil is refused when part is loaded
 			}
 			if itself || !slices.Contains(inside, other) && !slices.Contains(needs, other) {
 				needs = append(needs, other)

@@ -78,9 +78,7 @@ func (p *player) setting(app, key string) setting {
 // says.
 func (p *player) describe(a *App) {
 	app := p.app(a.Name)
-	// In OTP an optional application is listed among the needed ones as well.
-	needed := slices.DeleteFunc(slices.Clone(a.Deps), func(name string) bool { return slices.Contains(a.Optional, name) })
-	app.Needs, app.Optional, app.Included = p.appsNamed(needed), p.appsNamed(a.Optional), p.appsNamed(a.Included)
+	app.Needs, app.Optional, app.Included = p.appsNamed(a.Deps), p.appsNamed(a.Optional), p.appsNamed(a.Included)
 	app.Env = nil
 	for _, kv := range a.Env {
 		v := p.setting(a.Name, pathStep(kv[0].Term))
