@@ -78,7 +78,8 @@ func (e *AlreadyStartedError) Error() string {
 }
 
 // A DependencyError says what App needs and does not find. Err is ErrNotStarted,
-// or ErrNotRunning for one that was started and has ended by itself.
+// or ErrNotRunning for one that was started and has ended by itself. The latter
+// counts as a failed start; see Type.
 type DependencyError struct {
 	App, Needs *App
 	Err        error

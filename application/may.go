@@ -65,30 +65,23 @@ func (c *controller) waitsFor(i, j *instance) bool {
 	return false
 }
 
-// missing says which of app's needs does not run: first those that were never
-// started, then those that have ended since (APP-05, APP-06). Optional ones
-// need not.
+// missing says which of app's needs has not been started (APP-05).
 func (c *controller) missing(app *App) error {
-	up := c.upNow()
-	var ended *App
-	for _, need := range needsOf(app, func(*App) bool { return false }) {
-		if slices.Contains(up, need) {
-			continue
-		}
+	for _, need := range c.lacking(app) {
 		if p := c.loaded[need]; p != nil && p.forbidden {
 			return &DependencyError{App: app, Needs: need, Err: ErrNotPermitted}
 		}
 		if !c.started[need] || c.find(need) != nil {
 			return &DependencyError{App: app, Needs: need, Err: ErrNotStarted}
 		}
-		if ended == nil {
-			ended = need
-		}
-	}
-	if ended != nil {
-		return &DependencyError{App: app, Needs: ended, Err: ErrNotRunning}
 	}
 	return nil
+}
+
+// lacking returns those of app's needs that are not up. Optional ones need not be.
+func (c *controller) lacking(app *App) []*App {
+	up := c.upNow()
+	return slices.DeleteFunc(needsOf(app, func(*App) bool { return false }), func(need *App) bool { return slices.Contains(up, need) })
 }
 
 // mayStop says why an application cannot be stopped, or forbidden to run.

@@ -15,7 +15,9 @@ import (
 //
 // It fails with a *DependencyError if something it needs does not run, with an
 // *AlreadyStartedError if it runs itself, and with a *CallbackError if it does
-// not come up; what did come up is gone again by then. Whoever asks while it is
+// not come up; what did come up is gone again by then. The node goes down if an
+// application that matters to it, by its Type, does not come up, or cannot since
+// what it needs has ended (ErrNotRunning). Whoever asks while it is
 // starting gets the same answer as the first. When ctx is done the caller stops
 // waiting; the start goes on.
 func Start(ctx context.Context, app *App, typ Type) error {
@@ -62,6 +64,10 @@ func (c *controller) start(req *startRequest) {
 		i.starters = append(i.starters, req)
 		return
 	}
+	if ended := c.lacking(req.app); len(ended) > 0 { // mayStart has seen that they were started
+		c.failedNeed(req, ended[0])
+		return
+	}
 	i := &instance{app: req.app, typ: req.typ.or(Temporary), place: c.loaded[req.app], caller: req.caller,
 		born: time.Now(), starters: []*startRequest{req}}
 	i.last.Store(i)
@@ -78,6 +84,17 @@ func (c *controller) start(req *startRequest) {
 	}
 	if limit := req.app.limit(phaseStart); limit >= 0 {
 		i.timer = process.After(c.ctx, limit, &startLate{i})
+	}
+}
+
+// failedNeed fails a start for something that it needs, which has ended. That is
+// a failed start like any other, and not a mere refusal as where a need was never
+// started: what the node has lost may be what it cannot do without (APP-06).
+func (c *controller) failedNeed(req *startRequest, ended *App) {
+	err := &DependencyError{App: req.app, Needs: ended, Err: ErrNotRunning}
+	req.Reply(nil, err)
+	if typ := req.typ.or(Temporary); typ.endsNode(false) {
+		c.goDown(&EndedError{App: req.app, Type: typ, Starting: true, Reason: err})
 	}
 }
 

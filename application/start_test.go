@@ -3,6 +3,7 @@ package application
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,57 @@ func TestNeedThatEndedIsNotRunning(t *testing.T) {
 		k.ok(Stop(k.ctx, a)) // forgets it (APP-28)
 		k.is(Start(k.ctx, b, Temporary), ErrNotStarted, "it needs a")
 		k.is(Stop(k.ctx, a), ErrNotStarted, "stop a: not started")
+	})
+}
+
+// What is needed has ended, so this one cannot come up: that matters to the node
+// as any failed start does (APP-25). Where it was never started, nobody has lost
+// anything.
+func TestNeedThatEndedTakesNodeDown(t *testing.T) {
+	for _, tt := range []struct {
+		typ     Type
+		started bool
+		down    string
+	}{
+		{Permanent, true, "b:node goes down"},
+		{Transient, true, "b:node goes down"},
+		{Temporary, true, ""},
+		{Permanent, false, ""},
+	} {
+		inBubble(t, func(k *kit) {
+			a := k.app("a")
+			if tt.started {
+				k.ok(Start(k.ctx, a, Temporary))
+				k.end("a", nil)
+				k.want("", "a.start a_top.down(<nil>) a.prep_stop a.stop a:exited(<nil>,temporary)")
+			}
+			err := Start(k.ctx, k.app("b", a), tt.typ)
+			k.is(err, nil, "start b: it needs a: ")
+			k.want(fmt.Sprintf("%v, started: %v", tt.typ, tt.started), tt.down)
+			if tt.down != "" {
+				cause, waitErr := Wait(k.ctx)
+				ended, _ := errors.AsType[*EndedError](cause)
+				if waitErr != nil || ended == nil || ended.App.Name != "b" || !ended.Starting || ended.Reason != err {
+					t.Errorf("the node went down because of %v (%v), want the start of b", cause, waitErr)
+				}
+			}
+		})
+	}
+}
+
+// One that may not run is not even tried, so nothing of it can fail.
+func TestNeedThatEndedOfAForbiddenOne(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		a := k.app("a")
+		b := k.app("b", a)
+		k.ok(Start(k.ctx, a, Temporary))
+		k.end("a", nil)
+		k.ok(Load(k.ctx, b))
+		k.ok(Permit(k.ctx, b, false))
+		k.ok(Start(k.ctx, b, Permanent))
+		k.want("it waits for its permission", "a.start a_top.down(<nil>) a.prep_stop a.stop a:exited(<nil>,temporary) b:withheld")
+		k.is(Permit(k.ctx, b, true), ErrNotRunning, "it needs a")
+		k.want("now it is tried", "b:node goes down")
 	})
 }
 

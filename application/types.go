@@ -9,7 +9,8 @@ type Type uint8
 // Start, Permanent for Run.
 const (
 	// Permanent: when the application ends by itself, for whatever reason, or
-	// fails to start, the node goes down.
+	// fails to start, the node goes down. A start that is refused does not
+	// matter, unless it is for something needed that has ended.
 	Permanent Type = iota + 1
 
 	// Transient: as Permanent, but a normal end is tolerated. A supervisor that
