@@ -21,31 +21,58 @@ func listedDifference(sc *Scenario, theirs, ours string) string {
 	if sc.Tree != nil && same < len(a) && inHastyPool(sc.Tree, a[same]) {
 		return "a pool with shutdown 0"
 	}
-	for _, app := range sc.Apps {
-		for phase, o := range app.PhaseResult {
-			begun := fmt.Sprintf(`{"app":%q,"arg":{"t":[%q,`, app.Name, phase)
-			if o.Kind != "ok" && slices.ContainsFunc(a[:same], func(line string) bool { return strings.HasPrefix(line, begun) }) {
-				return "app_phase_error"
-			}
-		}
+	if sc.Kind != "app" {
+		return ""
 	}
-	if sc.Kind == "app" && refusedOnly(a[same:], b[same:]) {
-		return "a start that is refused"
+	if same > 0 && same < len(b) && failedPhase(sc, a[same-1], b[same]) {
+		return phaseError
 	}
-	// The answer that OTP does not give because it goes down.
-	if sc.Kind == "app" && same < len(b) && strings.Contains(b[same], `"ev":"result"`) && slices.Equal(a[same:], b[same+1:]) {
+	if same < len(b) && unheardFailure(sc, b[same]) && slices.Equal(a[same:], b[same+1:]) && strings.HasSuffix(theirs, vmDown) {
 		return "app_top_start_error_permanent"
 	}
 	return ""
 }
 
-// refusedOnly reports whether an application that matters to its node was not
-// started because one that it needs has ended. To OTP that start has failed, and
-// the system goes down; coppice refuses it, and goes on.
-func refusedOnly(theirs, ours []string) bool {
-	return slices.Contains(theirs, "{\"ev\":\"vm_down\"}\n") &&
-		!slices.ContainsFunc(theirs, func(line string) bool { return strings.HasPrefix(line, `{"ev":"step"`) }) &&
-		len(ours) > 0 && (strings.Contains(ours[0], `["not_running",`) || strings.HasPrefix(ours[0], `{"ev":"step"`))
+const (
+	vmDown     = "{\"ev\":\"vm_down\"}\n"
+	phaseError = "app_phase_error"
+)
+
+// failedPhase reports whether a start phase that fails has begun in a line, and
+// in the next coppice takes down what OTP leaves running.
+func failedPhase(sc *Scenario, line, ours string) bool {
+	var next struct{ App, Cb, Ev string }
+	if json.Unmarshal([]byte(ours), &next) != nil || next.Ev != "app" || next.Cb != "prep_stop" {
+		return false
+	}
+	for _, app := range sc.Apps {
+		of := app.Name == next.App || includes(sc, next.App, app.Name)
+		for phase, o := range app.PhaseResult {
+			if of && o.Kind != "ok" && strings.HasPrefix(line, fmt.Sprintf(`{"app":%q,"arg":{"t":[%q,`, app.Name, phase)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func includes(sc *Scenario, app, other string) bool {
+	return slices.ContainsFunc(sc.Apps, func(a App) bool { return a.Name == app && slices.Contains(a.Included, other) })
+}
+
+// unheardFailure reports whether a line is the answer that OTP does not give
+// since it goes down: that an ensure_all_started has failed.
+func unheardFailure(sc *Scenario, line string) bool {
+	var result struct {
+		Ev    string
+		Step  int
+		Value struct{ T []json.RawMessage }
+	}
+	if json.Unmarshal([]byte(line), &result) != nil || result.Ev != "result" || len(result.Value.T) != 2 {
+		return false
+	}
+	i := result.Step - 1
+	return i >= 0 && i < len(sc.Steps) && sc.Steps[i].Op == "ensure_all_started" && string(result.Value.T[0]) == `"error"`
 }
 
 // inHastyPool reports whether a line is about a child of a pool whose children
@@ -56,6 +83,18 @@ func inHastyPool(n *Node, line string) bool {
 		return true
 	}
 	return slices.ContainsFunc(n.Children, func(c *Node) bool { return inHastyPool(c, line) })
+}
+
+// withoutFailedPhases returns a scenario in which all start phases succeed.
+func withoutFailedPhases(text []byte) ([]byte, error) {
+	var sc map[string]any
+	if err := json.Unmarshal(text, &sc); err != nil {
+		return nil, err
+	}
+	for _, app := range sc["apps"].([]any) {
+		delete(app.(map[string]any), "phase_result")
+	}
+	return json.Marshal(sc)
 }
 
 // comparable leaves out of a log what OTP does the same each time only because
@@ -93,7 +132,13 @@ func TestComparable(t *testing.T) {
 
 func TestListedDifference(t *testing.T) {
 	sc := &Scenario{Kind: "app", Apps: []App{{Name: "a", PhaseResult: map[string]*Outcome{"p1": {Kind: "error"}}}}}
-	const phase = `{"app":"a","arg":{"t":["p1","normal",1]},"cb":"start_phase","ev":"app"}` + "\n"
+	sc.Steps = []Step{{Op: "ensure_all_started"}, {Op: "app_start"}}
+	const (
+		phase    = `{"app":"a","arg":{"t":["p1","normal",1]},"cb":"start_phase","ev":"app"}` + "\n"
+		other    = `{"app":"a","arg":{"t":["p2","normal",1]},"cb":"start_phase","ev":"app"}` + "\n"
+		prepStop = `{"app":"a","arg":"none","cb":"prep_stop","ev":"app"}` + "\n"
+		answer   = `{"ev":"result","step":1,"value":{"t":["error",{"t":["a","x"]}]}}` + "\n"
+	)
 	pool := &Scenario{Kind: "sup", Tree: &Node{Sup: Lit{Atom("top")}, Children: []*Node{{Sup: Lit{Atom("c1")},
 		Strategy: Lit{Atom("simple_one_for_one")}, Children: []*Node{{Worker: Lit{Atom("w")}, Shutdown: Lit{Int(0)}}}}}}}
 	for line, want := range map[string]string{"top/c1/k1#1\n": "a pool with shutdown 0", "top/c2#1\n": ""} {
@@ -102,11 +147,18 @@ func TestListedDifference(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ theirs, ours, want string }{
-		{phase + "x\n", phase + "y\n", "app_phase_error"},
-		{"x\n" + phase, "y\n" + phase, ""},
-		{"x\n{\"ev\":\"vm_down\"}\n", "x\n{\"ev\":\"result\"}\n{\"ev\":\"vm_down\"}\n", "app_top_start_error_permanent"},
-		{"x\n{\"ev\":\"vm_down\"}\n", "x\n{\"ev\":\"step\",\"i\":4}\n", "a start that is refused"},
-		{"x\nz\n", "x\n{\"ev\":\"result\"}\n{\"ev\":\"vm_down\"}\n", ""},
+		{phase + "x\n", phase + prepStop, "app_phase_error"},
+		{phase + "x\n", phase + "y\n", ""},                                      // not what follows from it
+		{other + "x\n", other + prepStop, ""},                                   // a phase that does not fail
+		{phase + "x\n", phase + strings.Replace(prepStop, `"a"`, `"b"`, 1), ""}, // another application
+		{phase + "x\nz\n", phase + "x\n" + prepStop, ""},                        // later
+		{"x\n" + phase, "y\n" + phase, ""},                                      // before
+		{"x\n" + vmDown, "x\n" + answer + vmDown, "app_top_start_error_permanent"},
+		{"x\n", "x\n" + answer, ""},                                                 // the system has not gone down
+		{"x\n" + vmDown, "x\n" + answer + "y\n" + vmDown, ""},                       // and something else
+		{"x\n" + vmDown, "x\n" + strings.Replace(answer, "1", "2", 1) + vmDown, ""}, // of another call
+		{"x\n" + vmDown, "x\n" + strings.Replace(answer, "error", "ok", 1) + vmDown, ""},
+		{"x\n" + vmDown, "x\n{\"ev\":\"step\",\"i\":4}\n", ""},
 	} {
 		if got := listedDifference(sc, c.theirs, c.ours); got != c.want {
 			t.Errorf("OTP %q, coppice %q: %q, want %q", c.theirs, c.ours, got, c.want)

@@ -4,9 +4,10 @@
 %%
 %% Each scenario is played by the recorder's own code, in a process of its own
 %% that owns all its tables; whatever is left when it is done is killed.
-%% Scenarios of kind app are not for this: they end the whole system.
+%% Scenarios of kind app end the whole system: each has one of its own, which
+%% was started ahead of time (once/0) and answers by its end.
 -module(oracle_live).
--export([main/0]).
+-export([main/0, once/0]).
 
 main() ->
     case io:get_line("") of
@@ -14,6 +15,12 @@ main() ->
             [In, Out] = string:lexemes(Line, " \n"),
             io:format("~0p~n", [record(In, Out)]),
             main();
+        _ -> halt(0)
+    end.
+
+once() ->
+    case io:get_line("") of
+        Line when is_list(Line) -> oracle:main(string:lexemes(Line, " \n"));
         _ -> halt(0)
     end.
 
