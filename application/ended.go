@@ -29,7 +29,7 @@ func (c *controller) clearUp(i *instance, reason error) {
 	i.set(func() {
 		switch {
 		case i.at == phaseStart && i.failure == nil:
-			i.failure = i.endedInStart(i.detail, reason)
+			i.failure = i.failedIn(i.detail, Ended, reason)
 		case i.reason == nil:
 			i.reason = reason
 		}

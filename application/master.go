@@ -152,7 +152,7 @@ func (m *master) fail(ctx context.Context, err error) error {
 // Terminate takes the application down.
 func (m *master) Terminate(ctx context.Context, reason error) error {
 	if at, detail, _ := m.where(); at == phaseStart && m.startFailure() == nil {
-		m.set(func() { m.failure = m.endedInStart(detail, reason) })
+		m.set(func() { m.failure = m.failedIn(detail, Ended, reason) })
 	}
 	m.takeDown(ctx)
 	return nil
@@ -163,11 +163,11 @@ func (m *master) startFailure() (err error) {
 	return err
 }
 
-// endedInStart is the failure of a start whose process came to an end in it.
-func (i *instance) endedInStart(startPhase string, reason error) error {
+// failedIn is the failure of a start in one of its phases, or in Start itself.
+func (i *instance) failedIn(startPhase string, o Outcome, err error) *CallbackError {
 	callback := CallbackStart
 	if startPhase != "" {
 		callback = CallbackStartPhase
 	}
-	return &CallbackError{App: i.app, Callback: callback, Phase: startPhase, Outcome: Ended, Err: reason}
+	return &CallbackError{App: i.app, Callback: callback, Phase: startPhase, Outcome: o, Err: err}
 }

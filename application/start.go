@@ -64,7 +64,9 @@ func (c *controller) start(req *startRequest) {
 		i.starters = append(i.starters, req)
 		return
 	}
-	if ended := c.lacking(req.app); len(ended) > 0 { // mayStart has seen that they were started
+	// mayStart has seen that all were started. A library runs nothing that could
+	// miss one that has ended since.
+	if ended := c.lacking(req.app); len(ended) > 0 && !req.app.library() {
 		c.failedNeed(req, ended[0])
 		return
 	}
@@ -128,11 +130,7 @@ func (c *controller) startLate(i *instance) {
 		return
 	}
 	at, detail, since := i.where()
-	callback := CallbackStart
-	if detail != "" {
-		callback = CallbackStartPhase
-	}
-	late := &CallbackError{App: i.app, Callback: callback, Phase: detail, Outcome: TimedOut, Err: ErrTimeout}
+	late := i.failedIn(detail, TimedOut, ErrTimeout)
 	i.set(func() {
 		if i.told != nil {
 			late.Err = i.told

@@ -100,6 +100,21 @@ func TestNeedThatEndedTakesNodeDown(t *testing.T) {
 	}
 }
 
+// A library runs nothing, so nothing of it can miss what has ended; who needs
+// both is still told.
+func TestNeedThatEndedOfALibrary(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		a := k.app("a")
+		lib := &App{Name: "lib", Needs: []*App{a}}
+		k.is(Start(k.ctx, lib, Permanent), ErrNotStarted, "it needs a")
+		k.ok(Start(k.ctx, a, Temporary))
+		k.end("a", nil)
+		k.ok(Start(k.ctx, lib, Permanent))
+		k.wantRunning("lib")
+		k.is(Start(k.ctx, k.app("b", lib, a), Temporary), ErrNotRunning, "it needs a")
+	})
+}
+
 // One that may not run is not even tried, so nothing of it can fail.
 func TestNeedThatEndedOfAForbiddenOne(t *testing.T) {
 	inBubble(t, func(k *kit) {
