@@ -13,11 +13,7 @@ import (
 // says; "" if nothing does. What comes
 // after that line cannot be compared.
 func listedDifference(sc *Scenario, theirs, ours string) string {
-	a, b := strings.SplitAfter(theirs, "\n"), strings.SplitAfter(ours, "\n")
-	same := 0
-	for same < min(len(a), len(b)) && a[same] == b[same] {
-		same++
-	}
+	a, b, same := sideBySide(theirs, ours)
 	if sc.Tree != nil && same < len(a) && inHastyPool(sc.Tree, a[same]) {
 		return "a pool with shutdown 0"
 	}
@@ -31,6 +27,27 @@ func listedDifference(sc *Scenario, theirs, ours string) string {
 		return "app_top_start_error_permanent"
 	}
 	return ""
+}
+
+// sideBySide returns the lines of two logs, and how many they have in common
+// before they part.
+func sideBySide(theirs, ours string) (a, b []string, same int) {
+	a, b = strings.SplitAfter(theirs, "\n"), strings.SplitAfter(ours, "\n")
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
+	}
+	return a, b, same
+}
+
+func firstDifference(theirs, ours string) string {
+	a, b, same := sideBySide(theirs, ours)
+	at := func(lines []string) string {
+		if same < len(lines) {
+			return strings.TrimSpace(lines[same])
+		}
+		return "(nothing)"
+	}
+	return fmt.Sprintf("line %d: OTP %s, coppice %s", same+1, at(a), at(b))
 }
 
 const (
@@ -163,5 +180,25 @@ func TestListedDifference(t *testing.T) {
 		if got := listedDifference(sc, c.theirs, c.ours); got != c.want {
 			t.Errorf("OTP %q, coppice %q: %q, want %q", c.theirs, c.ours, got, c.want)
 		}
+	}
+}
+
+func TestFirstDifference(t *testing.T) {
+	for _, c := range []struct{ theirs, ours, want string }{
+		{"x\ny\n", "x\nz\n", "line 2: OTP y, coppice z"},
+		{"x\n", "x\nz\n", "line 2: OTP , coppice z"},
+		{"x", "x", "line 2: OTP (nothing), coppice (nothing)"},
+	} {
+		if got := firstDifference(c.theirs, c.ours); got != c.want {
+			t.Errorf("OTP %q, coppice %q: %q, want %q", c.theirs, c.ours, got, c.want)
+		}
+	}
+}
+
+func TestWithoutFailedPhases(t *testing.T) {
+	got, err := withoutFailedPhases([]byte(`{"apps":[{"app":"a","phase_result":{"p1":{"error":"e"}},"start_phases":[["p1",1]]},{"app":"b"}],"kind":"app"}`))
+	want := `{"apps":[{"app":"a","start_phases":[["p1",1]]},{"app":"b"}],"kind":"app"}`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 }

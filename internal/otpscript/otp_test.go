@@ -163,7 +163,7 @@ func (v verdictOf) String() string {
 
 type comparison struct {
 	verdict      verdictOf
-	why          string // it is listed
+	why          string // what explains that it is listed; of OTP's own: where they part
 	theirs, ours string
 	err          error
 }
@@ -191,6 +191,7 @@ func (o *otp) compare(text []byte) (c comparison) {
 		c.verdict = listed
 	default:
 		c.verdict, c.err = o.judgeAgain(sc, text, c)
+		c.why = firstDifference(c.theirs, c.ours)
 	}
 	return c
 }
