@@ -83,13 +83,11 @@ type downRequest struct{ process.Call }
 // A descent is a node's applications going down, one at a time: those that are
 // starting first, then those that run, the latest first.
 type descent struct {
-	cause   error // nil: the node is being stopped
-	faults  []error
+	cause   error   // nil: the node is being stopped
+	faults  []error // what went wrong on the way
 	waiting []*downRequest
 	over    bool
 }
-
-func (d *descent) fault(err error) { d.faults = append(d.faults, err) }
 
 func (d *descent) wait(req *downRequest) {
 	if d.over {
@@ -97,6 +95,26 @@ func (d *descent) wait(req *downRequest) {
 		return
 	}
 	d.waiting = append(d.waiting, req)
+}
+
+// wentWrong notes what went wrong on the way down.
+func (c *controller) wentWrong(err error) {
+	c.update(func() { c.down.faults = append(c.down.faults, err) })
+}
+
+// downfall returns what took the node down, and what went wrong on the way. It
+// is not for the controller's process, which may still be at work when the stop
+// was forced.
+func (c *controller) downfall() (cause, faults error) {
+	if c == nil {
+		return nil, nil
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.down == nil {
+		return nil, nil
+	}
+	return c.down.cause, errors.Join(c.down.faults...)
 }
 
 // goDown begins the descent; the first cause is the one that is reported.

@@ -82,7 +82,7 @@ func (c *controller) over(i *instance) {
 	if faults != nil {
 		stopErr = &StopError{App: i.app, Err: faults}
 		if c.down != nil {
-			c.down.fault(stopErr)
+			c.wentWrong(stopErr)
 		}
 	}
 	i.answerStoppers(stopErr)

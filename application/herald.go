@@ -35,7 +35,7 @@ func (c *controller) announce() {
 		return nil
 	})
 	if err != nil {
-		c.down.fault(fmt.Errorf("application: Stopping: %w", err))
+		c.wentWrong(fmt.Errorf("application: Stopping: %w", err))
 		return
 	}
 	h.pid, h.timer = pid, process.After(c.ctx, DefaultTimeout, &heraldLate{})
@@ -52,7 +52,7 @@ func (c *controller) hasSpoken(pid process.PID, reason error) bool {
 	}
 	h.pid = process.PID{}
 	if h.timer.Stop() && reason != nil { // else the fault is that it was late
-		c.down.fault(fmt.Errorf("application: Stopping: its process ended: %w", reason))
+		c.wentWrong(fmt.Errorf("application: Stopping: its process ended: %w", reason))
 	}
 	c.next()
 	return true
@@ -64,7 +64,7 @@ func (c *controller) heraldLate() {
 	}
 	hung := lookAt([]process.PID{c.herald.pid})[0]
 	err := fmt.Errorf("application: Stopping took longer than %v: %v", DefaultTimeout, hung)
-	c.down.fault(err)
+	c.wentWrong(err)
 	process.Emit(c.ctx, process.Event{Kind: process.Warned, Level: process.LevelError, PID: hung.PID,
 		Text: "Options.Stopping took too long; it was killed", Reason: err, Detail: hung})
 	// It cannot fail but by our own end.

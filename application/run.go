@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -167,13 +168,9 @@ func (r *run) load() (plan []*App, err error) {
 
 // warnStrangers reports parts of configuration files that concern nobody.
 func (r *run) warnStrangers() {
+	loaded := r.control.loadedApps()
 	known := func(name string) bool {
-		for _, app := range r.control.loadedApps() {
-			if app.Name == name {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(loaded, func(app *App) bool { return app.Name == name })
 	}
 	r.control.mu.RLock()
 	strangers := r.control.sources.strangers(known)
@@ -193,11 +190,8 @@ func (r *run) end(startErr error) error {
 	asked := why != nil && !errors.Is(why, process.ErrNodeStopped)
 	r.ask(nil) // for the watch: from now on the time is counted
 	stopErr := r.node.Stop(r.urgent)
-	var cause error
-	if r.control != nil && r.control.down != nil {
-		cause = r.control.down.cause
-		stopErr = errors.Join(errors.Join(r.control.down.faults...), stopErr)
-	}
+	cause, faults := r.control.downfall()
+	stopErr = errors.Join(faults, stopErr)
 	ended, _ := cause.(*EndedError)
 	switch {
 	case r.pushed.Load():
