@@ -8,6 +8,7 @@ require (
 	github.com/rs/zerolog v1.35.1
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.29.0
+	golang.org/x/time v0.14.0
 	pgregory.net/rapid v1.3.0
 )
 

@@ -46,6 +46,8 @@ type backoff struct{ last time.Duration }
 const (
 	firstWait   = 5 * time.Millisecond
 	longestWait = time.Second
+	// patience is the wait after which a lack of descriptors is not soon over.
+	patience = 80 * time.Millisecond
 )
 
 func (b *backoff) next() time.Duration {
@@ -54,21 +56,3 @@ func (b *backoff) next() time.Duration {
 }
 
 func (b *backoff) reset() { b.last = 0 }
-
-// A throttle lets one line out of many through, and counts the others.
-type throttle struct {
-	every  time.Duration
-	last   time.Time // of the line that went through
-	missed int       // since then
-}
-
-// allow reports whether a line may be written now, and how many were not since
-// the last one that was.
-func (t *throttle) allow(now time.Time) (missed int, ok bool) {
-	if !t.last.IsZero() && now.Sub(t.last) < t.every {
-		t.missed++
-		return 0, false
-	}
-	missed, t.missed, t.last = t.missed, 0, now
-	return missed, true
-}

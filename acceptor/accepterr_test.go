@@ -53,18 +53,3 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("after a success it begins with %v, want %v", got, firstWait)
 	}
 }
-
-func TestThrottle(t *testing.T) {
-	th := throttle{every: time.Minute}
-	now := time.Now()
-	for i, c := range []struct {
-		after  time.Duration
-		ok     bool
-		missed int
-	}{{0, true, 0}, {0, false, 0}, {59 * time.Second, false, 0}, {time.Minute, true, 2}, {time.Hour, true, 0}} {
-		missed, ok := th.allow(now.Add(c.after))
-		if ok != c.ok || missed != c.missed {
-			t.Errorf("line %d after %v: %v, %d missed; want %v, %d", i, c.after, ok, missed, c.ok, c.missed)
-		}
-	}
-}

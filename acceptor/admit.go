@@ -11,120 +11,102 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// enter gets the permission to accept a connection, waiting for it as long as
-// it takes; false: the listener is full, and nobody waits.
-func (l *listener) enter(ctx context.Context) (bool, error) {
-	return server.Call(process.WithCallTimeout(ctx, process.Infinity), l, enter{})
+// enter asks the gate, waiting for the answer as long as it takes.
+func (l *listener) enter(ctx context.Context, accepted bool) (verdict, error) {
+	return server.Call(process.WithCallTimeout(ctx, process.Infinity), l, enter{accepted})
+}
+
+// before waits until an acceptor may accept one more connection, and reports
+// whether it may also serve it: else it asks again with the connection in hand.
+func (l *listener) before(ctx context.Context) (permit bool, err error) {
+	s := l.settings()
+	if s.Overflow == Refuse && s.SoftConnections == 0 { // there is nothing to wait for
+		return false, nil
+	}
+	v, err := l.enter(ctx, false)
+	return v == granted, err
 }
 
 // take starts the process of an accepted connection, or refuses it. The error
 // is that of a gate that does not answer.
-func (l *listener) take(ctx context.Context, raw net.Conn, conns shard) error {
+func (p *port) take(ctx context.Context, raw net.Conn, permit bool, conns shard) error {
+	l, s := p.l, p.l.settings()
 	l.accepted.Add(1)
-	if l.dry.CompareAndSwap(true, false) {
-		l.emit(ctx, process.LevelInfo, "connections are accepted again", nil, nil)
+	switch {
+	case p.closed.Load():
+		l.refuse(ctx, raw, Closing, nil)
+		return nil
+	case !p.spare(ctx):
+		l.refuse(ctx, raw, Starved, nil)
+		p.spare(ctx)
+		return nil
+	case l.denies(raw.RemoteAddr()):
+		l.refuse(ctx, raw, Denied, nil)
+		return nil
+	case !s.meter.allow(time.Now()):
+		l.refuse(ctx, raw, RateLimited, nil)
+		return nil
 	}
-	if l.spec.Overflow == Refuse {
-		if ok, err := l.enter(ctx); !ok || err != nil {
-			reset(raw)
-			if err == nil {
-				l.refused.Add(1)
-				l.say(ctx, process.LevelWarn, textFull, nil)
-			}
+	if !permit {
+		v, err := l.enter(ctx, true)
+		switch {
+		case err != nil:
+			l.refuse(ctx, raw, Closing, err)
 			return err
+		case v != granted:
+			l.refuse(ctx, raw, Full, nil)
+			return nil
 		}
 	}
-	// The port may be told to close now, but this one was let in.
-	ctx = process.Uninterrupted(ctx)
-	_, err := supervisor.StartOne(ctx, conns, &arrival{raw: raw, by: process.Self(ctx)})
-	if err == nil {
-		return nil
-	}
-	reset(raw)
-	if errors.Is(err, process.ErrIgnore) {
-		l.refused.Add(1)
-		return nil
-	}
-	l.failed.Add(1)
-	l.say(ctx, process.LevelError, textFailed, err)
+	p.serve(ctx, raw, conns)
 	return nil
 }
 
-// tolerate notes an error of Accept that does not end the acceptor.
-func (l *listener) tolerate(ctx context.Context, err error) {
-	if classify(err) == onlyThisOne {
-		l.aborted.Add(1)
-		return
+// serve starts the process of a connection that has a permission.
+func (p *port) serve(ctx context.Context, raw net.Conn, conns shard) {
+	l := p.l
+	if l.dry.CompareAndSwap(true, false) {
+		l.say(ctx, process.LevelInfo, textAgain, nil, nil)
 	}
-	l.starved.Add(1)
-	if l.say(ctx, process.LevelError, textStarved, err) {
-		l.dry.Store(true)
+	// The port may be told to close now, but this one was let in.
+	ctx = process.Uninterrupted(ctx)
+	in := &arrival{raw: raw, by: process.Self(ctx)}
+	_, err := supervisor.StartOne(ctx, conns, in)
+	switch {
+	case err == nil:
+	case !l.giveUp(in): // it began, and has ended since
+	case errors.Is(err, process.ErrIgnore):
+		l.refuse(ctx, raw, Ignored, nil)
+	default:
+		l.refuse(ctx, raw, Failed, err)
 	}
 }
 
-// reset closes a connection that nobody will serve, so that the peer sees a
-// refusal and not an end.
-func reset(raw net.Conn) {
-	if tcp, ok := raw.(*net.TCPConn); ok {
-		// Without it the peer sees an end; that is all.
-		_ = tcp.SetLinger(0)
-	}
-	_ = raw.Close()
-}
-
-// What a listener says, and what can be done about it. These lines may be due
-// ten thousand times a second, so each is written at most once a minute.
-const (
-	textFull    = "connection refused: the listener is full (MaxConnections, SetMax)"
-	textFailed  = "connection refused: its process did not start"
-	textStarved = "out of file descriptors or memory: connections wait (raise ulimit -n, or set MaxConnections below it)"
-
-	lineEvery = time.Minute
-)
-
-// say writes a line, unless it was written not long ago, and reports whether it
-// did.
-func (l *listener) say(ctx context.Context, level process.Level, text string, reason error) bool {
-	l.mu.Lock()
-	t := l.said[text]
-	if t == nil {
-		t = &throttle{every: lineEvery}
-		l.said[text] = t
-	}
-	missed, ok := t.allow(time.Now())
-	l.mu.Unlock()
-	if ok {
-		l.emit(ctx, level, text, reason, details{{"suppressed", missed}})
+// spare makes sure of the reserve descriptor; false: there is none for it.
+func (p *port) spare(ctx context.Context) bool {
+	ok, err := p.reserve.take()
+	if err != nil {
+		p.l.say(ctx, process.LevelWarn, textReserve, err, nil)
 	}
 	return ok
 }
 
-func (l *listener) emit(ctx context.Context, level process.Level, text string, reason error, more details) {
-	l.mu.Lock()
-	addr := l.addr
-	l.mu.Unlock()
-	d := append(details{{"listener", l.spec.Name}, {"address", addr}}, more...)
-	process.Emit(ctx, process.Event{Kind: process.Network, Level: level, Text: text, Reason: reason, Detail: d})
-}
-
-// tellClosed tells tracers of the end of a connection.
-func (l *listener) tellClosed(ctx context.Context, m process.Down, e entry, class string) {
-	d := details{{"listener", l.spec.Name}, {"class", class}}
-	if e.conn != nil { // else it was entered by a listener before this one
-		d = append(d, details{{"peer", e.conn.RemoteAddr()}}...)
+// tolerate notes an error of Accept that does not end the acceptor, and waits
+// until it may try again. Out of descriptors it waits longer each time, in case
+// that it is soon over, and then lends the reserve. False: it is told to stop.
+func (p *port) tolerate(ctx context.Context, err error, w *backoff) bool {
+	l := p.l
+	if classify(err) == onlyThisOne {
+		l.aborted.Add(1)
+		return sleep(ctx, firstWait) // should it be for ever, it costs little
 	}
-	process.Emit(ctx, process.Event{Kind: process.Network, Text: "connection closed", Peer: m.PID, Reason: m.Reason, Detail: d})
-}
-
-// details are what an event says beyond its text.
-type details []struct {
-	key   string
-	value any
-}
-
-// Each makes details a process.Detail.
-func (d details) Each(f func(key string, value any)) {
-	for _, e := range d {
-		f(e.key, e.value)
+	l.starved.Add(1)
+	if l.dry.CompareAndSwap(false, true) {
+		w.reset()
 	}
+	l.say(ctx, process.LevelError, textStarved, err, nil)
+	if w.last >= patience && scarce(err) && p.reserve.lend() {
+		return ctx.Err() == nil
+	}
+	return sleep(ctx, w.next())
 }

@@ -1,6 +1,7 @@
 package acceptor_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -11,23 +12,28 @@ import (
 
 	"github.com/coppice-go/coppice/acceptor"
 	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/server"
 )
 
 // Half a minute of clients who come and go, while processes are killed at random and
-// the listener is suspended, resumed, drained and limited. After it nothing is
-// left, and the listener serves.
+// the listener is suspended, resumed, drained and limited in every way. There are
+// never more connections than the limit. After it nothing is left, every
+// connection that was accepted has been counted once, and the listener serves.
 func TestChaos(t *testing.T) {
-	for seed := range uint64(2) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			bubble(t, limit(20, acceptor.Wait), func(t *test) {
-				stop := t.crowd(15)
-				for range 30 {
-					time.Sleep(time.Second)
+				stop, guard := t.crowd(40), t.guard(20)
+				for range 60 {
+					time.Sleep(500 * ms)
 					t.disturb(r)
 				}
 				stop()
-				if err := acceptor.SetMax(t.ctx, t.pid, 20); err != nil {
+				guard()
+				if err := acceptor.SetOptions(t.ctx, t.pid, func(o *acceptor.Options) {
+					*o = acceptor.Options{MaxConnections: 20, Protocol: o.Protocol}
+				}); err != nil {
 					t.Fatal(err)
 				}
 				if err := acceptor.Resume(t.ctx, t.pid); err != nil {
@@ -35,6 +41,7 @@ func TestChaos(t *testing.T) {
 				}
 				time.Sleep(time.Minute) // those who waited have given up
 				t.wantOpen(0)
+				t.wantSum()
 				var cs []*client
 				for range 25 {
 					cs = append(cs, t.street.dial())
@@ -44,6 +51,7 @@ func TestChaos(t *testing.T) {
 					c.Close()
 				}
 				t.wantOpen(0)
+				t.wantSum()
 				for _, pid := range t.pid.Node().Processes() {
 					if path := pid.Path(); pid.Is("reader") || strings.HasSuffix(path, "/connection") {
 						t.Errorf("%v is left", pid)
@@ -57,17 +65,32 @@ func TestChaos(t *testing.T) {
 // disturb does one thing that happens.
 func (t *test) disturb(r *rand.Rand) {
 	var err error
-	switch r.IntN(6) {
+	switch r.IntN(10) {
 	case 0:
 		err = acceptor.Suspend(t.ctx, t.pid)
 	case 1, 2:
 		err = acceptor.Resume(t.ctx, t.pid)
 	case 3:
-		err = acceptor.SetMax(t.ctx, t.pid, 1+r.IntN(30))
+		err = acceptor.SetOptions(t.ctx, t.pid, func(o *acceptor.Options) {
+			o.MaxConnections = 2 + r.IntN(19)
+			o.SoftConnections = r.IntN(o.MaxConnections)
+			o.SoftWait = time.Duration(1+r.IntN(500)) * ms
+		})
 	case 4:
 		// It may be late, and says so: that is not what is tested here.
 		_ = acceptor.Drain(t.ctx, t.pid, 100*ms)
 	case 5:
+		err = acceptor.SetOptions(t.ctx, t.pid, func(o *acceptor.Options) {
+			o.Overflow = acceptor.Overflow(r.IntN(2))
+			o.Rate = float64(r.IntN(2) * 100)
+			o.Access = []acceptor.Rule{{Deny: r.IntN(4) == 0}}
+			o.Alarms = []acceptor.Alarm{{Name: "many", Threshold: 1 + r.IntN(20), Cooldown: 300 * ms, Callback: (&rings{}).ring}}
+		})
+	case 6:
+		if ref, ok := t.host.any(r); ok {
+			err = server.Cast(t.ctx, ref, Uncount{})
+		}
+	default:
 		all := t.pid.Node().Processes()
 		if pid := all[r.IntN(len(all))]; pid != t.pid {
 			err = process.Kill(t.ctx, pid)
@@ -76,6 +99,59 @@ func (t *test) disturb(r *rand.Rand) {
 	}
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// any returns one of the guests that there were.
+func (h *host) any(r *rand.Rand) (ref server.Ref[guest], ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.guests) == 0 {
+		return ref, false
+	}
+	return h.guests[len(h.guests)-1-r.IntN(min(20, len(h.guests)))], true
+}
+
+// guard looks all the time whether there are too many.
+func (t *test) guard(most int) (stop func()) {
+	ctx, cancel := context.WithCancel(t.ctx)
+	done := make(chan int)
+	go func() {
+		looks := 0
+		for ; ctx.Err() == nil; time.Sleep(3 * ms) {
+			i, err := acceptor.GetInfo(t.ctx, t.pid)
+			if err != nil {
+				continue // its gate was just killed
+			}
+			looks++
+			if n := i.Connections - i.Uncounted; n > most || i.Uncounted < 0 || n < 0 {
+				t.Errorf("%d connections count, %d do not; want at most %d", n, i.Uncounted, most)
+				break
+			}
+		}
+		done <- looks
+	}()
+	return func() {
+		cancel()
+		if looks := <-done; looks < 1000 {
+			t.Errorf("looked %d times only", looks)
+		}
+	}
+}
+
+// wantSum wants every connection that was accepted to have been counted once.
+func (t *test) wantSum() {
+	t.Helper()
+	i := t.info()
+	sum := i.Refused + uint64(i.Connections)
+	for _, n := range i.Ends {
+		sum += n
+	}
+	t.street.mu.Lock()
+	defer t.street.mu.Unlock()
+	if i.Accepted != sum || i.Accepted != t.street.given {
+		t.Errorf("%d were given, %d accepted, %d refused %v, %d ended %v: the sum is %d",
+			t.street.given, i.Accepted, i.Refused, i.Refusals, i.Connections, i.Ends, sum)
 	}
 }
 

@@ -7,17 +7,19 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/server"
 )
 
 // A Conn is a connection's hold on its socket. It belongs to the connection's
 // process: others send that one a message.
 type Conn struct {
-	raw      net.Conn // as accepted; closing it ends everything
-	listener *listener
-	limit    time.Duration         // of a write; below 0: none
-	coming   atomic.Bool           // a frame waits in the mailbox, or is being handled
-	last     atomic.Pointer[error] // why it ended; nil: it lives, or was killed
-	header   atomic.Pointer[ProxyHeader]
+	raw              net.Conn // as accepted; closing it ends everything
+	listener         *listener
+	limit            time.Duration         // of a write; below 0: none
+	handshakeTimeout time.Duration         // below 0: none
+	coming           atomic.Bool           // a frame waits in the mailbox, or is being handled
+	last             atomic.Pointer[error] // why it ended; nil: it lives, or was killed
+	header           atomic.Pointer[ProxyHeader]
 
 	// Owned by the connection's process.
 	ctx      context.Context // of the process
@@ -29,6 +31,8 @@ type Conn struct {
 	heard    time.Time // of the last frame, or of the last time that idle was up
 	ticking  *process.Timer
 	tick     any // the message of the timer
+
+	uncounted bool // Uncount was called
 
 	// Owned by the reader, and while a frame is handled by the process.
 	cut       *cutter
@@ -79,6 +83,18 @@ func (c *Conn) RemoteAddr() net.Addr { return c.header.Load().remote(c.raw) }
 
 // LocalAddr returns our address.
 func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+
+// Uncount takes the connection out of those that MaxConnections,
+// SoftConnections and Alarms count, for good: there is room for another one in
+// its place. It is for connections that live long and do little, say one that
+// was upgraded. In all else it stays one of the listener's connections.
+func (c *Conn) Uncount() {
+	c.uncounted = true
+	if c.listener.uncount(process.Self(c.ctx)) { // else it has not been counted yet
+		// A gate that is started now looks by itself.
+		_ = server.Cast(c.ctx, c.listener, changed{})
+	}
+}
 
 // SetIdle changes how long the peer may be silent from now on; 0: for ever.
 func (c *Conn) SetIdle(d time.Duration) {

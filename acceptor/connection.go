@@ -34,9 +34,20 @@ type connection[S any] struct {
 
 // An arrival is an accepted socket on its way to its process.
 type arrival struct {
-	raw net.Conn
-	by  process.PID // the acceptor, whose permission it takes over
+	raw   net.Conn
+	by    process.PID // the acceptor, whose permission it takes over
+	state passage     // guarded by the listener's mu
 }
+
+// A passage says how far an arrival has come. The first of its acceptor and its
+// process to move it decides.
+type passage int
+
+const (
+	underway passage = iota
+	begun            // the process has taken it over
+	givenUp          // the acceptor has, and refuses it
+)
 
 func (p Protocol[S]) starter() func(context.Context, *listener, *arrival) (process.PID, error) {
 	return (&p).start // bound to a copy that all connections share
@@ -48,11 +59,12 @@ func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (proc
 	c := &connection[S]{protocol: p, next: make(chan struct{}, 1)}
 	c.raw, c.listener, c.limit = in.raw, l, cmp.Or(p.WriteTimeout, defaultWrite)
 	c.tick, c.got.c = tick[S]{c}, c
+	c.handshakeTimeout = l.settings().HandshakeTimeout
 	if l.spec.Transport == nil && l.spec.Proxy == nil {
 		c.sock = in.raw
 	}
 	ref, err := server.Start(ctx, server.Spec[S]{
-		Init: func(ctx context.Context) (*S, error) { return c.init(ctx, in.by) },
+		Init: func(ctx context.Context) (*S, error) { return c.init(ctx, in) },
 		Continue: func(ctx context.Context, s *S) error {
 			if c.sock == nil {
 				return nil // Open waits for the reader
@@ -72,7 +84,7 @@ func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (proc
 // init makes the state. The keeper comes first: from then on nothing, not even
 // a kill, leaves the socket open. (The reader closes it too, but a process that
 // is killed in its first instant never runs.)
-func (c *connection[S]) init(ctx context.Context, by process.PID) (s *S, err error) {
+func (c *connection[S]) init(ctx context.Context, in *arrival) (s *S, err error) {
 	c.ctx = ctx
 	self := process.Self(ctx)
 	if _, err := process.Keep(ctx, self, keeper{&c.Conn}); err != nil {
@@ -89,13 +101,13 @@ func (c *connection[S]) init(ctx context.Context, by process.PID) (s *S, err err
 			c.finish()
 		}
 	}()
-	if s, err = c.protocol.New(ctx, &c.Conn); err != nil {
-		return nil, err
+	if s, err = c.protocol.New(ctx, &c.Conn); err != nil || s == nil {
+		return nil, err // the server says what a nil state is
 	}
 	if c.idle == 0 { // else New has set it
 		c.SetIdle(c.protocol.Idle)
 	}
-	err = c.listener.opened(ctx, by, entry{conn: &c.Conn, since: time.Now(), drain: drain[S]{c}})
+	err = c.listener.opened(ctx, in, entry{conn: &c.Conn, since: time.Now(), drain: drain[S]{c}})
 	started = err == nil
 	return s, err
 }

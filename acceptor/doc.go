@@ -33,11 +33,22 @@
 //     reader is gone; when the peer or the network ends it, the process ends
 //     with that reason in a process.Shutdown, which is no crash. A crash ends
 //     this connection only.
-//   - There are never more than MaxConnections, for all acceptors together.
+//   - There are never more than MaxConnections that count, for all acceptors
+//     together, whoever of them or of the listener's other processes dies, and
+//     whatever is changed meanwhile.
+//   - Who is not served is told: by a reset, and at once, except with Overflow
+//     Wait, which leaves clients in the operating system's queue until there is
+//     room. Acceptors never stop for a Rate, for Access or for want of
+//     descriptors.
+//   - Every connection that was accepted is counted once: it is refused, or
+//     there, or has ended, each with its reason; see [Info].
 //   - No error of Accept is ignored. One that is about a single connection is
-//     counted. Out of descriptors, acceptors wait, longer each time, and say so
-//     once a minute. Everything else ends the port, which is opened again, on
-//     the same address; the connections live on.
+//     counted. Out of descriptors, acceptors wait, longer each time, in case that
+//     it is soon over; then a descriptor kept in reserve lets them reset who
+//     comes. Everything else ends the port, which is opened again, on the same
+//     address; the connections live on.
+//   - What may happen ten thousand times a second is said at once, and then once
+//     a minute, with the number of times; nothing is left out of that number.
 //   - [Suspend] closes the listening socket and leaves the connections alone;
 //     once it has returned no further one arrives. [Drain] also waits for the
 //     connections, and says by name which had to be stopped.
@@ -47,6 +58,15 @@
 //   - Every end of a connection is counted once, by its class: [Info].
 //   - A listener that stops first accepts no more and then ends its connections,
 //     all at once, each with its Terminate.
+//
+// # Limits
+//
+// MaxConnections, SoftConnections, Rate, Access, Alarms and the Protocol are
+// [Options]: [SetOptions] changes them while the listener runs, all that is
+// asked for or, if something of it is wrong, nothing. What changes is for
+// connections to come; those that there are stay as they are. A connection may
+// leave the count with [Conn.Uncount]. [WaitForConnections] waits until there are
+// so many, or none.
 //
 // # What we ask of you
 //

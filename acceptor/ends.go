@@ -54,7 +54,7 @@ func endClass(reason error) string {
 // reason is why a connection has ended, for a gate that was told so. It may have
 // ended before the gate looked, and then nobody has kept the reason but itself.
 func (e entry) reason(told error) error {
-	if !errors.Is(told, process.ErrNoProc) || e.conn == nil {
+	if !errors.Is(told, process.ErrNoProc) {
 		return told
 	}
 	if last := e.conn.last.Load(); last != nil {
@@ -71,13 +71,6 @@ type end struct{ class, text string }
 func (e *end) Error() string { return e.text }
 
 func (e *end) ClassName() string { return e.class }
-
-// count counts an end.
-func (l *listener) count(class string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ends[class]++
-}
 
 // countedLocked returns the counts so far.
 func (l *listener) countedLocked() map[string]uint64 { return maps.Clone(l.ends) }

@@ -3,191 +3,232 @@ package acceptor
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/server"
 )
 
-// A gate decides who may accept. An acceptor asks for permission, and gets it
-// as soon as there is room; the connection that it starts takes the permission
-// over and gives it back when it ends. So there are never more connections and
-// permissions together than MaxConnections, however many acceptors there are.
+// A gate keeps a listener's ledger. An acceptor asks it for permission, and gets
+// that as soon as there is room; the connection that it starts takes the
+// permission over and gives it back when it ends. So there are never more
+// connections and permissions together than MaxConnections, however many
+// acceptors there are, and whoever of them dies meanwhile.
 //
 //	acceptor ──enter──▷ gate         waits, if the listener is full
 //	acceptor ◁──ok──── gate
-//	connection ──arrived──▷ gate     the permission is the connection's now
+//	connection: claim in the ledger: the permission is the connection's now
+//	connection ──arrived──▷ gate
 //	connection ──(its death)──▷ gate
+//
+// The ledger belongs to the listener and outlives the gate. What the gate alone
+// has is who waits for what; when it ends they all learn of that.
 type gate struct {
 	l       *listener
-	holders []process.PID // acceptors that have a permission
-	known   []process.PID // acceptors that are monitored
+	known   map[process.PID]bool // acceptors that are monitored
 	waiting []waiting
-	leaving []server.Reply[struct{}] // who waits until there is no connection
-	open    int                      // connections
+	waiters []waiter               // for a number of connections
+	calls   map[string]process.PID // Callbacks of alarms that have not returned
+	timer   *process.Timer
+	due     time.Time // when timer fires; zero: there is none
 }
 
 // waiting is an acceptor that waits for a permission.
 type waiting struct {
+	enter
 	who   process.PID
-	reply server.Reply[bool]
+	reply server.Reply[verdict]
 }
 
 func (l *listener) gateSpec() server.Spec[gate] {
 	return server.Spec[gate]{
-		Init: func(ctx context.Context) (*gate, error) {
-			ref, err := server.As[gate](process.Self(ctx))
-			if err != nil {
-				return nil, err
-			}
-			l.gate.Store(&ref)
-			l.hurried.Store(false)
-			g := &gate{l: l}
-			// After a crash of the gate before this one they are still there.
-			for pid := range l.connected() {
-				if err := g.count(ctx, pid); err != nil {
-					return nil, err
-				}
-			}
-			return g, nil
-		},
+		Init:     l.newGate,
+		Continue: func(ctx context.Context, g *gate) error { return g.step(ctx) },
 		// When the listener stops, the connections come after the gate.
 		TrapExit: true,
-		Terminate: func(_ context.Context, g *gate, reason error) error {
+		Exit: func(_ context.Context, g *gate, x process.ExitSignal) error {
+			g.called(x.From)
+			return nil
+		},
+		Terminate: func(ctx context.Context, g *gate, reason error) error {
 			if process.Clean(reason) {
 				g.l.hurry()
+				g.l.quiet(ctx, nil)
+				g.l.settle(ctx, time.Now(), true)
 			}
 			return nil
 		},
 	}
 }
 
-// count counts a connection until it ends.
-func (g *gate) count(ctx context.Context, pid process.PID) error {
-	g.open++
-	_, err := server.Monitor(ctx, pid, func(d process.Down) gone { return gone{d} })
+func (l *listener) newGate(ctx context.Context) (*gate, error) {
+	ref, err := server.As[gate](process.Self(ctx))
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.ledger.holders = nil // the acceptors are started after the gate
+	l.mu.Unlock()
+	l.gate.Store(&ref)
+	l.hurried.Store(false)
+	g := &gate{l: l, known: make(map[process.PID]bool), calls: make(map[string]process.PID)}
+	// After a crash of the gate before this one they are still there.
+	for pid := range l.connected() {
+		if err := g.watch(ctx, pid); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// step does what is due, after whatever has changed.
+func (g *gate) step(ctx context.Context) error {
+	now := time.Now()
+	next := g.admit(now)
+	next = earlier(next, g.sound(ctx, now))
+	next = earlier(next, g.l.settle(ctx, now, false))
+	g.satisfy()
+	return g.arm(ctx, next, now)
+}
+
+// arm sets the timer for the next step that is due though nothing changes.
+func (g *gate) arm(ctx context.Context, next, now time.Time) (err error) {
+	if next.Equal(g.due) {
+		return nil
+	}
+	g.timer.Stop()
+	g.timer, g.due = nil, next
+	if !next.IsZero() {
+		g.timer, err = server.After(ctx, next.Sub(now), rang{next})
+	}
 	return err
 }
 
-// enter asks for the permission to accept one connection. The answer is false
-// if there is no room and the listener does not let connections wait.
-type enter struct{}
+// rang is the gate's timer.
+type rang struct{ due time.Time }
 
-func (enter) Handle(ctx context.Context, g *gate) (bool, error) {
+func (m rang) Handle(ctx context.Context, g *gate) error {
+	if m.due.Equal(g.due) {
+		g.due = time.Time{}
+	}
+	return g.step(ctx)
+}
+
+// enter asks for the permission to accept a connection, or to serve one that was
+// accepted.
+type enter struct{ accepted bool }
+
+func (m enter) Handle(ctx context.Context, g *gate) (verdict, error) {
 	who := server.From(ctx)
-	if !slices.Contains(g.known, who) {
-		g.known = append(g.known, who)
+	if !g.known[who] {
+		g.known[who] = true
 		if _, err := server.Monitor(ctx, who, func(d process.Down) released { return released{d.PID} }); err != nil {
-			return false, err
+			return wait, err
 		}
 	}
-	switch {
-	case slices.Contains(g.holders, who): // it did not get a connection to its process
-		return true, nil
-	case g.room():
-		g.holders = append(g.holders, who)
-		return true, nil
-	case g.l.spec.Overflow == Refuse:
-		return false, nil
-	}
-	reply, err := server.Defer[bool](ctx)
-	g.waiting = append(g.waiting, waiting{who, reply})
-	return false, err
-}
-
-// room reports whether one more permission can be given.
-func (g *gate) room() bool {
-	limit := g.l.limit()
-	return limit == 0 || g.open+len(g.holders) < limit
-}
-
-// admit gives what room there is to those who wait, first come first served.
-func (g *gate) admit() {
-	for len(g.waiting) > 0 && g.room() {
-		w := g.waiting[0]
-		g.waiting = g.waiting[1:]
-		if w.reply.Send(true, nil) { // else it has given up
-			g.holders = append(g.holders, w.who)
+	if len(g.waiting) == 0 { // else it is behind them
+		if v := g.ask(who, m.accepted, time.Now()); v != wait {
+			return v, nil
 		}
 	}
+	reply, err := server.Defer[verdict](ctx)
+	if err != nil {
+		return wait, err
+	}
+	g.waiting = append(g.waiting, waiting{m, who, reply})
+	return wait, g.step(ctx)
 }
 
-// release takes a permission back.
+func (g *gate) ask(who process.PID, accepted bool, now time.Time) verdict {
+	g.l.mu.Lock()
+	defer g.l.mu.Unlock()
+	return g.l.ledger.ask(who, accepted, now)
+}
+
+// admit answers those who wait, first come first served. It returns when to try
+// again; zero: when something changes.
+func (g *gate) admit(now time.Time) (again time.Time) {
+	left := g.waiting[:0]
+	for _, w := range g.waiting {
+		v := g.ask(w.who, w.accepted, now)
+		if v == wait {
+			left = append(left, w)
+		} else if !w.reply.Send(v, nil) { // it has given up
+			g.release(w.who)
+		}
+	}
+	clear(g.waiting[len(left):])
+	g.waiting = left
+	if len(left) == 0 {
+		return again
+	}
+	g.l.mu.Lock()
+	defer g.l.mu.Unlock()
+	return g.l.ledger.opens()
+}
+
 func (g *gate) release(who process.PID) {
-	g.holders = slices.DeleteFunc(g.holders, func(p process.PID) bool { return p == who })
+	g.l.mu.Lock()
+	g.l.ledger.release(who)
+	g.l.mu.Unlock()
 }
 
-// arrived is sent by a new connection: it takes over its acceptor's permission.
-type arrived struct{ pid, by process.PID }
+// released is an acceptor's death.
+type released struct{ who process.PID }
+
+func (m released) Handle(ctx context.Context, g *gate) error {
+	g.release(m.who)
+	delete(g.known, m.who)
+	g.waiting = slices.DeleteFunc(g.waiting, func(w waiting) bool { return w.who == m.who })
+	return g.step(ctx)
+}
+
+// arrived is sent by a new connection, which the ledger has already.
+type arrived struct{ pid process.PID }
 
 func (m arrived) Handle(ctx context.Context, g *gate) error {
-	g.release(m.by)
-	return g.count(ctx, m.pid)
+	if err := g.watch(ctx, m.pid); err != nil {
+		return err
+	}
+	return g.step(ctx)
+}
+
+// watch learns of a connection's end.
+func (g *gate) watch(ctx context.Context, pid process.PID) error {
+	if !g.l.watched(pid, process.Self(ctx)) {
+		return nil
+	}
+	_, err := server.Monitor(ctx, pid, func(d process.Down) gone { return gone{d} })
+	return err
 }
 
 // gone is a connection's death.
 type gone struct{ process.Down }
 
 func (m gone) Handle(ctx context.Context, g *gate) error {
-	g.open--
-	e := g.l.closed(m.PID)
-	m.Reason = e.reason(m.Reason)
-	class := endClass(m.Reason)
-	g.l.count(class)
-	if process.Wants(ctx, process.Network) {
+	if e, class, reason := g.l.closed(m.PID, m.Reason); class != "" && process.Wants(ctx, process.Network) {
+		m.Reason = reason
 		g.l.tellClosed(ctx, m.Down, e, class)
 	}
-	if g.open == 0 {
-		for _, r := range g.leaving {
-			r.Send(struct{}{}, nil)
-		}
-		g.leaving = nil
-	}
-	g.admit()
-	return nil
+	return g.step(ctx)
 }
 
-// released is an acceptor's death.
-type released struct{ who process.PID }
+// changed says that the ledger has changed: a connection is not counted any
+// more.
+type changed struct{}
 
-func (m released) Handle(_ context.Context, g *gate) error {
-	g.release(m.who)
-	g.known = slices.DeleteFunc(g.known, func(p process.PID) bool { return p == m.who })
-	g.admit()
-	return nil
-}
-
-// setMax changes the limit. Connections above a lower one stay.
-type setMax struct{ n int }
-
-func (m setMax) Handle(_ context.Context, g *gate) (struct{}, error) {
-	g.l.mu.Lock()
-	g.l.max = m.n
-	g.l.mu.Unlock()
-	g.admit()
-	return struct{}{}, nil
-}
-
-func (l *listener) limit() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.max
-}
+func (changed) Handle(ctx context.Context, g *gate) error { return g.step(ctx) }
 
 // finish tells all connections to finish. The answer comes when none is left.
 type finish struct{}
 
 func (finish) Handle(ctx context.Context, g *gate) (none struct{}, err error) {
-	if g.open == 0 {
-		return none, nil
-	}
 	for pid, e := range g.l.connected() {
 		if err := process.Send(ctx, pid, e.drain); err != nil {
 			g.l.emit(ctx, process.LevelWarn, "could not tell a connection to finish", err, details{{"connection", pid}})
 		}
 	}
-	reply, err := server.Defer[struct{}](ctx)
-	g.leaving = append(g.leaving, reply)
-	return none, err
+	return none, g.waitFor(ctx, "==", 0)
 }
 
 // hasten prepares the connections for being shut down while the gate stays, and

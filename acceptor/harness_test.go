@@ -119,6 +119,7 @@ type street struct {
 	mu     sync.Mutex
 	bound  int // how often
 	calls  int // of Accept
+	given  uint64
 	errs   []error
 	queue  chan net.Conn
 	closed chan struct{}
@@ -176,11 +177,12 @@ func (d *door) Accept() (net.Conn, error) {
 	}
 	select {
 	case c := <-d.queue:
-		if c != nil {
-			return c, nil
-		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		if c != nil {
+			d.given++
+			return c, nil
+		}
 		err := d.errs[0]
 		d.errs = d.errs[1:]
 		return nil, &net.OpError{Op: "accept", Err: err}

@@ -3,7 +3,6 @@ package acceptor
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -34,16 +33,17 @@ import (
 // crash without the others losing what they need: OTP would keep it in an ETS
 // table.
 type listener struct {
-	spec    Spec
-	connect func(context.Context, *listener, *arrival) (process.PID, error) // Protocol's
+	spec    Spec // as it was at the start; what can be changed is in current
+	current atomic.Pointer[settings]
 
 	gate   atomic.Pointer[server.Ref[gate]]
 	shards []atomic.Pointer[process.PID] // the dynamic supervisors
 
-	accepted, refused, aborted, failed, starved atomic.Uint64
+	accepted, aborted, starved atomic.Uint64
+	refusals                   refusals
 
 	hurried atomic.Bool // the connections are being shut down
-	dry     atomic.Bool // descriptors have run out, as was said, and no Accept has succeeded since
+	dry     atomic.Bool // descriptors have run out, and no connection was served since
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -52,9 +52,11 @@ type listener struct {
 	addr      net.Addr // where it was bound first: an Address with port 0 keeps its port
 	port      *port    // nil: none has been opened yet
 	suspended bool
-	max       int
-	said      map[string]*throttle // by what was said
-	ends      map[string]uint64    // of connections, by class
+	ledger    ledger
+	sirens    map[string]*siren // by the alarm's name
+	said      map[string]*line  // by its text
+	ends      map[string]uint64 // of connections, by class
+	owing     bool              // the gate knows that there are lines to be written later
 }
 
 // An entry is one connection.
@@ -62,6 +64,9 @@ type entry struct {
 	conn  *Conn
 	since time.Time
 	drain any // the message that asks it to finish
+
+	counts bool        // in the ledger, as one of those that limits are about
+	gate   process.PID // that hears of its end
 }
 
 // Start starts a listener, linked to the process that ctx belongs to. It
@@ -97,15 +102,17 @@ func newListener(spec Spec) (*listener, error) {
 		return nil, err
 	}
 	spec = spec.withDefaults()
-	return &listener{
-		spec:    spec,
-		connect: spec.Protocol.starter(),
-		shards:  make([]atomic.Pointer[process.PID], spec.Acceptors),
-		conns:   make(map[process.PID]entry),
-		max:     spec.MaxConnections,
-		said:    make(map[string]*throttle),
-		ends:    make(map[string]uint64),
-	}, nil
+	l := &listener{
+		spec:   spec,
+		shards: make([]atomic.Pointer[process.PID], spec.Acceptors),
+		conns:  make(map[process.PID]entry),
+		sirens: make(map[string]*siren),
+		said:   make(map[string]*line),
+		ends:   make(map[string]uint64),
+	}
+	l.current.Store(spec.options().settle(nil, time.Now()))
+	l.ledger.limits = l.settings().limits()
+	return l, nil
 }
 
 // succeed takes over the address of a listener that has ended.
@@ -180,7 +187,7 @@ func (l *listener) connections() supervisor.Spec {
 }
 
 func (l *listener) startConnection(ctx context.Context, in *arrival) (process.PID, error) {
-	return l.connect(ctx, l, in)
+	return l.settings().connect(ctx, l, in)
 }
 
 // Ref makes a listener the target of its gate's messages. The gate is asked for
@@ -190,37 +197,4 @@ func (l *listener) Ref(context.Context) (server.Ref[gate], error) {
 		return *ref, nil
 	}
 	return server.Ref[gate]{}, process.ErrNoProc
-}
-
-// opened enters a connection, on behalf of its process.
-func (l *listener) opened(ctx context.Context, by process.PID, e entry) error {
-	self := process.Self(ctx)
-	l.mu.Lock()
-	l.conns[self] = e
-	l.mu.Unlock()
-	return server.Cast(ctx, l, arrived{pid: self, by: by})
-}
-
-// closed forgets a connection, and returns what was known of it.
-func (l *listener) closed(pid process.PID) entry {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.conns[pid]
-	delete(l.conns, pid)
-	return e
-}
-
-// hurry is called right before the connections are shut down.
-func (l *listener) hurry() {
-	l.hurried.Store(true)
-	for _, e := range l.connected() {
-		e.conn.hurry()
-	}
-}
-
-// connected returns the connections as they are now.
-func (l *listener) connected() map[process.PID]entry {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return maps.Clone(l.conns)
 }

@@ -2,6 +2,7 @@ package acceptor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -17,6 +18,7 @@ import (
 type port struct {
 	l       *listener
 	sockets []net.Listener
+	reserve *reserve
 	closed  atomic.Bool
 	closing sync.Once
 }
@@ -40,9 +42,10 @@ func (l *listener) open(ctx context.Context) (process.PID, error) {
 	if err != nil {
 		return process.PID{}, err
 	}
-	p := &port{l: l, sockets: sockets}
+	p := &port{l: l, sockets: sockets, reserve: newReserve()}
+	p.spare(ctx)
 	l.mu.Lock()
-	l.port, l.addr = p, sockets[0].Addr()
+	l.port, l.addr, l.ledger.spread = p, sockets[0].Addr(), len(sockets) > 1
 	l.mu.Unlock()
 	return p.start(ctx)
 }
@@ -80,7 +83,10 @@ func (p *port) acceptors() supervisor.Spec {
 // to call it: the address is free for the next port.
 func (p *port) close() {
 	p.closed.Store(true)
-	p.closing.Do(func() { closeAll(p.sockets) })
+	p.closing.Do(func() {
+		closeAll(p.sockets)
+		p.reserve.close()
+	})
 }
 
 // A shard is the supervisor that starts an acceptor's connections.
@@ -104,38 +110,40 @@ func (p *port) accept(ctx context.Context, ln net.Listener, conns shard) error {
 	defer context.AfterFunc(ctx, p.close)() // Accept knows no ctx
 	var wait backoff
 	for {
-		if p.l.spec.Overflow == Wait {
-			if _, err := p.l.enter(ctx); err != nil {
+		permit, err := p.l.before(ctx)
+		if err != nil {
+			return p.ended(ctx, err)
+		}
+		raw, err := ln.Accept()
+		if err == nil {
+			if err = p.take(ctx, raw, permit, conns); err != nil {
 				return p.ended(ctx, err)
 			}
 		}
-		raw, err := ln.Accept()
 		switch {
 		case p.closed.Load():
-			if err == nil {
-				_ = raw.Close() // too late for it
-			}
 			<-ctx.Done() // perhaps another acceptor was told first
 			return nil
 		case err == nil:
-			wait.reset()
-			if err := p.l.take(ctx, raw, conns); err != nil {
-				return p.ended(ctx, err)
+			if !p.l.dry.Load() {
+				wait.reset()
 			}
 		case classify(err) == broken:
 			return fmt.Errorf("acceptor: %v: accept: %w", ln.Addr(), err)
-		default:
-			p.l.tolerate(ctx, err)
-			if !sleep(ctx, wait.next()) {
-				return nil
-			}
+		case !p.tolerate(ctx, err, &wait):
+			return nil
 		}
 	}
 }
 
 // ended is what an acceptor returns when the gate does not answer: nothing, if
-// it was told to stop meanwhile.
+// it was told to stop meanwhile. It will be, if the gate has died: the port is
+// started again after the gate. To crash as well would only hurry ahead of that.
 func (p *port) ended(ctx context.Context, err error) error {
+	_, died := errors.AsType[*process.ExitError](err)
+	if died || errors.Is(err, process.ErrNoProc) {
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -223,12 +223,16 @@ const textProxy = "connections refused: their PROXY header is missing or wrong (
 func (c *Conn) introduce(ctx context.Context, p *Proxy) (net.Conn, error) {
 	sock, h, err := p.unwrap(c.raw)
 	if fault, ok := errors.AsType[*ProxyError](err); ok {
-		c.listener.say(ctx, process.LevelWarn, textProxy, fault)
+		c.listener.say(ctx, process.LevelWarn, textProxy, fault, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
 	c.header.Store(h)
+	if err := c.listener.admits(ctx, c.RemoteAddr()); err != nil {
+		abort(c.raw)
+		return nil, err
+	}
 	return sock, nil
 }
 

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"time"
-
-	"github.com/coppice-go/coppice/process"
 )
 
 // A Spec describes a listener. Address and Protocol are needed, the rest is
@@ -65,10 +63,33 @@ type Spec struct {
 
 	// MaxConnections is how many connections there are at most, all acceptors
 	// together; 0: no limit but that of the operating system. [SetMax] changes
-	// it while the listener runs.
+	// it while the listener runs, and [SetOptions] all that follows, too.
 	MaxConnections int
 	// Overflow says what happens to a connection above the limit.
 	Overflow Overflow
+	// SoftConnections is a lower limit, above which connections are slowed down:
+	// a new one waits in the operating system's queue until another one ends,
+	// but at most for SoftWait. Then it is taken all the same, up to
+	// MaxConnections. 0: none. After each pause of SoftWait whoever comes within
+	// a tenth of it is taken, as fast as it goes.
+	SoftConnections int
+	// SoftWait is how long; 0: 1 s, Infinity: until another one ends.
+	SoftWait time.Duration
+
+	// Rate is how many connections per second are served; 0: no limit. Those
+	// above it are accepted and reset, so that the operating system's queue does
+	// not fill with clients that have given up.
+	Rate float64
+	// Burst is how many may come at once; 0: as many as Rate brings in a second.
+	Burst int
+
+	// Access says which addresses may connect: the first rule that is about one
+	// decides; if none is, it may. The others are reset. Behind a Proxy it is the
+	// client's address that counts. [SetAccess] changes it.
+	Access []Rule
+
+	// Alarms tell of many connections.
+	Alarms []Alarm
 
 	// Shutdown is how long a connection has for its Terminate when the listener
 	// stops; 0: 5 s. See supervisor.Child.
@@ -85,7 +106,8 @@ type Overflow int
 
 const (
 	// Wait leaves it in the operating system's queue until another one ends. A
-	// client sees a connection on which nothing happens.
+	// client sees a connection on which nothing happens. With several Sockets
+	// each acceptor may take one out of its queue and wait with it.
 	Wait Overflow = iota
 	// Refuse resets it at once, so that a client can try elsewhere.
 	Refuse
@@ -106,9 +128,6 @@ func (s Spec) withDefaults() Spec {
 	if s.Acceptors == 0 {
 		s.Acceptors = max(defaultAcceptors, s.Sockets)
 	}
-	if s.HandshakeTimeout == 0 {
-		s.HandshakeTimeout = defaultHandshake
-	}
 	return s
 }
 
@@ -118,23 +137,11 @@ func (s *Spec) validate() error {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	faults = append(faults, s.bindFaults()...)
 	faults = append(faults, s.Proxy.faults(s)...)
-	if s.Protocol == nil {
-		fault("Protocol is missing: nobody would speak on the connections")
-	} else {
-		faults = append(faults, s.Protocol.faults()...)
-	}
 	if s.Acceptors < 0 {
 		fault("Acceptors is %d: use 0 for %d", s.Acceptors, defaultAcceptors)
 	}
-	if s.MaxConnections < 0 {
-		fault("MaxConnections is %d: use 0 for no limit", s.MaxConnections)
-	}
-	if s.Overflow != Wait && s.Overflow != Refuse {
-		fault("Overflow is %d: use Wait or Refuse", s.Overflow)
-	}
-	if s.HandshakeTimeout < 0 && s.HandshakeTimeout != process.Infinity {
-		fault("HandshakeTimeout is %v: use a time, 0 for %v or Infinity", s.HandshakeTimeout, defaultHandshake)
-	}
+	o := s.options()
+	faults = append(faults, o.faults()...)
 	if len(faults) == 0 {
 		return nil
 	}

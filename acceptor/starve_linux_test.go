@@ -3,12 +3,14 @@ package acceptor_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,58 +23,175 @@ import (
 // descriptors.
 const starve = "COPPICE_TEST_STARVE"
 
-// A program with real limits: more clients than it has descriptors. It says so
-// in one line, takes no processor time to wait, and goes on when clients leave.
-func TestRealDescriptors(t *testing.T) {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), starve+"=1")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
+// A program with real limits is ten seconds without a descriptor. Every client
+// of that time is told at once, none is lost count of, there are few lines and
+// the waiting takes no processor time. Afterwards it serves as before.
+func TestTenSecondsWithoutDescriptors(t *testing.T) {
+	long := 10 * time.Second
+	if testing.Short() {
+		long = time.Second
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	p := newStarving(t)
+	const before, during, after = 3, 200, 20
+	for range before {
+		p.served(t)
 	}
-	stderr := &lineWatch{want: "out of file descriptors", seen: make(chan struct{})}
-	cmd.Stderr = stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	p.tell(t, "dry")
+	var wg sync.WaitGroup
+	for range during {
+		wg.Go(func() { p.reset(t) })
+		time.Sleep(long / during)
 	}
-	addr, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
+	wg.Wait()
+	used := p.tell(t, "wet")
+	for range after {
+		p.served(t)
 	}
+	p.tell(t, "idle")
+	counts := p.tell(t, "count")
+	want := fmt.Sprintf("accepted %d refused %d starved %d open 0", before+during+after, during, during)
+	if counts != want {
+		t.Errorf("counted %s, want %s", counts, want)
+	}
+	said := p.end(t)
+	if n := strings.Count(said, "\n"); n < 2 || n > 10 {
+		t.Errorf("it said %d lines, want at most 10:\n%s", n, said)
+	}
+	for _, text := range []string{"out of file descriptors", "accepted again"} {
+		if !strings.Contains(said, text) {
+			t.Errorf("it did not say %q:\n%s", text, said)
+		}
+	}
+	t.Logf("%v without descriptors, %d clients told: %s", long, during, used)
+}
+
+// More clients than descriptors: who cannot be served is told, and when others
+// have left there is room again.
+func TestMoreClientsThanDescriptors(t *testing.T) {
+	p := newStarving(t)
+	const all = 60
 	var cs []net.Conn
-	for range 60 {
-		c, err := net.Dial("tcp", strings.TrimSpace(addr))
-		if err != nil {
-			t.Fatal(err)
+	served, told := 0, 0
+	for i := range all {
+		c, err := net.Dial("tcp", p.addr)
+		if err == nil {
+			cs = append(cs, c)
+			err = echo(c)
 		}
-		defer c.Close()
-		cs = append(cs, c)
+		switch {
+		case err == nil:
+			served++
+		case errors.Is(err, syscall.ECONNRESET):
+			told++
+		default:
+			t.Errorf("client %d: %v, want to be served or reset", i, err)
+		}
 	}
-	<-stderr.seen
-	// The operating system lets them in one after the other.
-	for i, c := range cs {
+	if served < 10 || told < 10 {
+		t.Errorf("%d were served and %d reset, want some of both", served, told)
+	}
+	want := fmt.Sprintf("accepted %d refused %d starved %d open %d", all, told, told, served)
+	if got := p.tell(t, "count"); got != want {
+		t.Errorf("counted %s, want %s", got, want)
+	}
+	for _, c := range cs {
+		c.Close()
+	}
+	p.tell(t, "idle")
+	p.served(t)
+	p.end(t)
+}
+
+// A starveling is that program, as its parent sees it.
+type starveling struct {
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	out  *bufio.Reader
+	said bytes.Buffer
+	addr string
+}
+
+func newStarving(t *testing.T) *starveling {
+	t.Helper()
+	p := &starveling{cmd: exec.Command(os.Args[0])}
+	p.cmd.Env = append(os.Environ(), starve+"=1")
+	p.cmd.Stderr = &p.said
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.out = bufio.NewReader(out)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.addr = p.line(t)
+	return p
+}
+
+// tell gives an order and returns the answer.
+func (p *starveling) tell(t *testing.T, order string) string {
+	t.Helper()
+	if _, err := fmt.Fprintln(p.in, order); err != nil {
+		t.Fatal(err)
+	}
+	return p.line(t)
+}
+
+func (p *starveling) line(t *testing.T) string {
+	t.Helper()
+	s, err := p.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("the program ended: %v\n%s", err, p.said.String())
+	}
+	return strings.TrimSpace(s)
+}
+
+// end ends the program and returns what it said.
+func (p *starveling) end(t *testing.T) string {
+	t.Helper()
+	p.in.Close()
+	if err := p.cmd.Wait(); err != nil {
+		t.Fatalf("the program ended with %v and said\n%s", err, p.said.String())
+	}
+	return p.said.String()
+}
+
+func (p *starveling) served(t *testing.T) {
+	t.Helper()
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := echo(c); err != nil {
+		t.Errorf("not served: %v", err)
+	}
+}
+
+func (p *starveling) reset(t *testing.T) {
+	c, err := net.Dial("tcp", p.addr)
+	if err == nil { // it may also be told before Dial has returned
 		c.SetDeadline(time.Now().Add(20 * time.Second))
-		if _, err := fmt.Fprintln(c, "bye"); err != nil {
-			t.Fatalf("client %d: %v", i, err)
-		}
-		if rest, err := io.ReadAll(c); err != nil || len(rest) > 0 {
-			t.Fatalf("client %d was not served: %q, %v", i, rest, err)
-		}
+		_, err = c.Read(make([]byte, 1))
+		c.Close()
 	}
-	stdin.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("the program ended with %v and said\n%s", err, stderr)
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("a client without a descriptor for it: %v, want %v", err, syscall.ECONNRESET)
 	}
-	if n := bytes.Count(stderr.all.Bytes(), []byte("out of file descriptors")); n != 1 {
-		t.Errorf("it said so %d times, want once:\n%s", n, stderr)
+}
+
+// echo has a line sent back.
+func echo(c net.Conn) error {
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := fmt.Fprintln(c, "x"); err != nil {
+		return err
 	}
-	if used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(); used > 2*time.Second {
-		t.Errorf("it used %v of processor time to wait", used)
-	}
+	_, err := bufio.NewReader(c).ReadString('\n')
+	return err
 }
 
 // lineWatch keeps what is written and closes seen when want is in it.
@@ -96,26 +215,55 @@ func (w *lineWatch) String() string { return w.all.String() }
 
 func init() {
 	if os.Getenv(starve) != "" {
-		starving20()
+		starvingProgram()
 		os.Exit(0)
 	}
 }
 
-// starving20 is a listener in a program that can open about twenty files more.
-// It prints its address and ends with its standard input.
-func starving20() {
+// starvingProgram is a listener in a program that can open about forty files. It
+// prints its address, obeys a few orders and ends with its standard input.
+func starvingProgram() {
 	node := process.NewNode(process.NodeSpec{Name: "starving"})
 	ctx := node.Context()
 	pid, err := acceptor.Start(ctx, acceptor.Spec{Address: "127.0.0.1:0", Protocol: (&host{}).protocol()})
 	fatal(err)
 	addr, err := acceptor.Addr(ctx, pid)
 	fatal(err)
-	open, err := os.ReadDir("/proc/self/fd")
-	fatal(err)
-	fatal(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: uint64(len(open)) + 20, Max: uint64(len(open)) + 20}))
+	fatal(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 40, Max: 40}))
 	fmt.Println(addr)
-	_, err = io.Copy(io.Discard, os.Stdin)
-	fatal(err)
+	var held []*os.File
+	var from, to syscall.Rusage
+	var since time.Time
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch in.Text() {
+		case "dry":
+			fatal(acceptor.WaitForConnections(ctx, pid, "==", 0))
+			for {
+				f, err := os.Open(os.DevNull)
+				if err != nil {
+					break
+				}
+				held = append(held, f)
+			}
+			fatal(syscall.Getrusage(syscall.RUSAGE_SELF, &from))
+			since = time.Now()
+			fmt.Println("dry")
+		case "wet":
+			fatal(syscall.Getrusage(syscall.RUSAGE_SELF, &to))
+			used := time.Duration(to.Utime.Nano() + to.Stime.Nano() - from.Utime.Nano() - from.Stime.Nano())
+			for _, f := range held {
+				fatal(f.Close())
+			}
+			fmt.Printf("%v of processor time, %.2f %%\n", used, 100*used.Seconds()/time.Since(since).Seconds())
+		case "idle":
+			fatal(acceptor.WaitForConnections(ctx, pid, "==", 0))
+			fmt.Println("idle")
+		case "count":
+			i, err := acceptor.GetInfo(ctx, pid)
+			fatal(err)
+			fmt.Printf("accepted %d refused %d starved %d open %d\n", i.Accepted, i.Refused, i.Refusals[acceptor.Starved], i.Connections)
+		}
+	}
 	fatal(node.Stop(ctx))
 }
 

@@ -40,7 +40,7 @@ const lateHandshake = time.Second
 
 // shake has a transport make what the protocol's bytes go through.
 func (c *Conn) shake(ctx context.Context, t Transport, raw net.Conn, owner process.PID) (net.Conn, error) {
-	limit := c.listener.spec.HandshakeTimeout
+	limit := c.handshakeTimeout
 	if limit < 0 {
 		return shaken(t.Handshake(ctx, raw, owner))
 	}

@@ -1,0 +1,128 @@
+package acceptor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/server"
+)
+
+// errLate ends a connection whose acceptor has given it up, or has lost its
+// permission, before its process had begun.
+var errLate = errors.New("acceptor: its acceptor has ended")
+
+// opened enters a connection, on behalf of its process, which from then on is
+// one: it is counted until it ends.
+func (l *listener) opened(ctx context.Context, in *arrival, e entry) error {
+	self := process.Self(ctx)
+	if !l.claim(self, in, e) {
+		return errLate
+	}
+	err := server.Cast(ctx, l, arrived{self})
+	if err == nil || errors.Is(err, process.ErrNoProc) {
+		return nil // a gate that is started now finds it by itself
+	}
+	l.closed(self, process.ErrKilled) // it was killed meanwhile, and the gate may not hear of it
+	return fmt.Errorf("acceptor: could not tell of a connection: %w", err)
+}
+
+// claim makes the acceptor's permission the connection's.
+func (l *listener) claim(pid process.PID, in *arrival, e entry) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.counts = !e.conn.uncounted
+	if in.state != underway || !l.ledger.claim(in.by, e.counts) {
+		return false
+	}
+	in.state = begun
+	l.conns[pid] = e
+	return true
+}
+
+// giveUp is called by the acceptor of a connection whose start has failed. It
+// reports whether the connection had not begun, and so never will.
+func (l *listener) giveUp(in *arrival) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if in.state == begun {
+		return false
+	}
+	in.state = givenUp
+	return true
+}
+
+// closed forgets a connection that has ended, counts its end, and returns what
+// was known of it; class "": somebody has done so before.
+func (l *listener) closed(pid process.PID, told error) (e entry, class string, reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, ok := l.conns[pid]
+	if !ok {
+		return e, "", nil
+	}
+	reason = e.reason(told)
+	class = endClass(reason)
+	l.ends[class]++
+	l.ledger.leave(e.counts)
+	delete(l.conns, pid)
+	return e, class, reason
+}
+
+// uncount stops counting a connection; false: it is not counted, or not yet.
+func (l *listener) uncount(pid process.PID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.conns[pid]
+	if !e.counts {
+		return false
+	}
+	e.counts = false
+	l.conns[pid] = e
+	l.ledger.uncount()
+	return true
+}
+
+// watched notes that a gate hears of a connection's end; false: it does already,
+// or there is none.
+func (l *listener) watched(pid, by process.PID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, ok := l.conns[pid]
+	if !ok || e.gate == by {
+		return false
+	}
+	e.gate = by
+	l.conns[pid] = e
+	return true
+}
+
+// hurry is called right before the connections are shut down.
+func (l *listener) hurry() {
+	l.hurried.Store(true)
+	for _, e := range l.connected() {
+		e.conn.hurry()
+	}
+}
+
+// connected returns the connections as they are now.
+func (l *listener) connected() map[process.PID]entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.conns)
+}
+
+// present is how many there are.
+func (l *listener) present() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ledger.all()
+}
+
+func (l *listener) pid() process.PID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.top
+}
