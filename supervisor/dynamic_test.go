@@ -223,6 +223,10 @@ func TestDynamicStop(t *testing.T) {
 		{"badly", []func(*worker, *supervisor.Child){stops(func(context.Context, error) error { return errNo })},
 			"top: shutdown error: 100 w no", 0},
 		{"killed", []func(*worker, *supervisor.Child){shutdown(supervisor.BrutalKill)}, "", 0},
+		{"at once, and they have only to return", []func(*worker, *supervisor.Child){shutdown(supervisor.AtOnce),
+			stops(func(context.Context, error) error { return errNo })}, "top: shutdown error: 100 w no", 0},
+		{"at once, and they take longer", []func(*worker, *supervisor.Child){shutdown(supervisor.AtOnce), stops(taking(time.Minute))},
+			"top: shutdown error: 100 w killed", time.Millisecond},
 		{"without limit", []func(*worker, *supervisor.Child){shutdown(supervisor.Infinity), stops(taking(time.Hour))}, "", time.Hour},
 	}
 	for _, tt := range tests {

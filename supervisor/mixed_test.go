@@ -64,15 +64,21 @@ func TestMixedStop(t *testing.T) {
 		s.add(w.child("deaf", shutdown(time.Second), stops(deaf(let))))
 		s.add(w.child("killed", shutdown(supervisor.BrutalKill), stops(deaf(let))))
 		slow("two", 2*time.Second)
+		slow("none", supervisor.AtOnce)
+		quick := false
+		s.add(w.child("quick", shutdown(supervisor.AtOnce), stops(func(context.Context, error) error { quick = true; return nil })))
 		s.add(w.child("last", shutdown(supervisor.Infinity), stops(taking(4*time.Second))))
 		s.shutdown()
 		if took := time.Since(begin); took != 4*time.Second {
 			t.Errorf("it took %v, want as long as the longest, 4s", took)
 		}
-		for id, want := range map[string]time.Duration{"one": time.Second, "two": 2 * time.Second, "three": 3 * time.Second} {
+		for id, want := range map[string]time.Duration{"none": time.Millisecond, "one": time.Second, "two": 2 * time.Second, "three": 3 * time.Second} {
 			if ended[id] != want {
 				t.Errorf("%s was killed after %v, want %v: nobody waits for the deaf one", id, ended[id], want)
 			}
+		}
+		if !quick {
+			t.Error("a child without time that has only to return did not get to")
 		}
 		close(let)
 		synctest.Wait()

@@ -95,6 +95,19 @@ func tell(ctx context.Context, pid process.PID, within time.Duration) error {
 	return process.Kill(ctx, pid)
 }
 
+// moment is what [AtOnce] leaves to children that are stopped together. OTP sets
+// a timer of 0 ms for them, which fires with the next tick of its clock, and who
+// has no more to do than to return is done by then.
+const moment = time.Millisecond
+
+// together is how long a child has that is stopped together with others.
+func (c *child) together() time.Duration {
+	if within := c.shutdown(); within != AtOnce {
+		return within
+	}
+	return moment
+}
+
 // stopTogether stops the children of a dynamic supervisor, which may be very
 // many: all are told, then all are awaited, under one timer for each value of
 // Shutdown. When that is over the rest of them are killed at once, so all of
@@ -103,9 +116,9 @@ func (s *supervisor) stopTogether(ctx context.Context) {
 	ctx = process.Uninterrupted(ctx)
 	var told, killed []*child
 	for _, c := range s.kids.list {
-		switch within := c.shutdown(); {
+		switch within := c.together(); {
 		case c.status != Running, tell(ctx, c.pid, within) != nil:
-		case within == BrutalKill, within == AtOnce:
+		case within == BrutalKill:
 			killed = append(killed, c)
 		default:
 			told = append(told, c)
@@ -114,12 +127,12 @@ func (s *supervisor) stopTogether(ctx context.Context) {
 	}
 	// Who has the least time comes first; with a template all have the same.
 	slices.SortStableFunc(told, func(a, b *child) int {
-		return cmp.Compare(uint64(a.shutdown()), uint64(b.shutdown())) // Infinity is -1: the greatest
+		return cmp.Compare(uint64(a.together()), uint64(b.together())) // Infinity is -1: the greatest
 	})
 	var failed failures
 	begin := time.Now()
 	for _, c := range told {
-		limit := c.shutdown()
+		limit := c.together()
 		if limit != Infinity {
 			limit = max(0, limit-time.Since(begin))
 		}

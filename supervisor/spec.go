@@ -85,7 +85,9 @@ const (
 	BrutalKill time.Duration = -2
 	// AtOnce asks and then kills without waiting: OTP's 0. What does not trap
 	// exits ends with process.ErrShutdown, everybody else with
-	// process.ErrKilled.
+	// process.ErrKilled. Where children are stopped together, by a supervisor
+	// that is [Dynamic] or [Mixed], they have a millisecond, as OTP's timer of 0
+	// leaves it to them: a Terminate that only has to return runs.
 	AtOnce time.Duration = -3
 )
 
