@@ -78,6 +78,7 @@ type call[S, R any, M Request[S, R]] struct {
 	msg      M
 	out      R
 	deferred atomic.Bool
+	answered atomic.Bool // by the server, whoever still waited
 }
 
 // Message shows the request in reports and traces.
@@ -106,17 +107,21 @@ func (c *call[S, R, M]) serve(s *core[S]) error {
 }
 
 func (c *call[S, R, M]) reply(out R, err error) bool {
+	c.answered.Store(true)
 	return c.Reply(func() { c.out = out }, err)
 }
 
-func (c *call[S, R, M]) putOff() { c.deferred.Store(true) }
+func (c *call[S, R, M]) putOff() bool {
+	c.deferred.Store(true)
+	return !c.answered.Load()
+}
 
 // A Reply is an answer that is still due. It may be given from anywhere, once.
 type Reply[R any] struct{ c replier[R] }
 
 type replier[R any] interface {
 	reply(R, error) bool
-	putOff()
+	putOff() bool // false: it is too late
 }
 
 // Send gives the answer. It reports whether somebody still waited for it; an
@@ -128,17 +133,20 @@ func (r Reply[R]) Send(out R, err error) bool { return r.c.reply(out, err) }
 var ErrNoRequest = errors.New("server: no request in hand: use the ctx that the request's handler was given, before the answer")
 
 // Defer puts the answer of the request in hand off: what its handler returns is
-// not used, unless it stops the server. ctx is the handler's own.
+// not used, unless it stops the server. ctx is the handler's own. Whether the
+// caller still waits makes no difference: the answer tells.
 func Defer[R any](ctx context.Context) (Reply[R], error) {
 	c := process.CallOf(ctx)
-	if c == nil || !c.Waiting() {
+	if c == nil {
 		return Reply[R]{}, ErrNoRequest
 	}
 	r, ok := c.Request().(replier[R])
 	if !ok {
 		return Reply[R]{}, fmt.Errorf("server: Defer[%T]: the request in hand, %T, has another type of answer", *new(R), c.Request())
 	}
-	r.putOff()
+	if !r.putOff() {
+		return Reply[R]{}, ErrNoRequest
+	}
 	return Reply[R]{r}, nil
 }
 

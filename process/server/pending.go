@@ -12,7 +12,7 @@ import (
 type Pending[R any] struct {
 	p   *process.Pending
 	out *R
-	err error // why there is nobody to ask
+	err error // why there was nobody to ask
 }
 
 // SendRequest sends a request and does not wait (OTP: send_request). Whatever
@@ -21,26 +21,24 @@ type Pending[R any] struct {
 func SendRequest[S, R any, M Request[S, R]](ctx context.Context, to Target[S], m M) Pending[R] {
 	r, err := to.Ref(ctx)
 	if err != nil {
-		return Pending[R]{err: err}
+		r = Ref[S]{} // nobody: the request ends at once
 	}
 	c := &call[S, R, M]{msg: m}
-	return Pending[R]{p: process.Begin(ctx, r.pid, c), out: &c.out}
+	return Pending[R]{process.Begin(ctx, r.pid, c), &c.out, err}
 }
 
 // Wait waits for the answer, as long as [Call] would. When it gives up, the
 // request stays under way: it can be waited for again.
-func (p Pending[R]) Wait(ctx context.Context) (R, error) {
-	if p.p == nil {
-		return *new(R), p.err
-	}
-	return p.answer(p.p.Wait(ctx))
-}
+func (p Pending[R]) Wait(ctx context.Context) (R, error) { return p.answer(p.p.Wait(ctx)) }
 
 // Abandon gives the request up: a late answer reaches nobody. The server
 // handles it all the same. It reports false if the request had ended.
-func (p Pending[R]) Abandon() bool { return p.p != nil && p.p.Abandon() }
+func (p Pending[R]) Abandon() bool { return p.p.Abandon() }
 
 func (p Pending[R]) answer(err error) (R, error) {
+	if p.err != nil {
+		return *new(R), p.err
+	}
 	if done, _ := p.p.Poll(); !done { // it may still be written to
 		return *new(R), err
 	}
@@ -59,18 +57,10 @@ func Notify[S, R any, M Notice[S]](ctx context.Context, p Pending[R], answered f
 	if err != nil {
 		return err
 	}
-	send := func(get func() (R, error)) {
-		// It is refused only when there is nobody left to read it.
-		_ = feed.Send(ctx, func() any { return answered(get()) })
-	}
-	if p.p == nil {
-		send(func() (R, error) { return *new(R), p.err })
-		return nil
-	}
 	p.p.Then(func() {
-		_, err := p.p.Poll()
-		if err != process.ErrAbandoned {
-			send(func() (R, error) { return p.answer(err) })
+		if _, err := p.p.Poll(); err != process.ErrAbandoned {
+			// It is refused only when there is nobody left to read it.
+			_ = feed.Send(ctx, func() any { return answered(p.answer(err)) })
 		}
 	})
 	return nil

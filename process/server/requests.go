@@ -14,7 +14,6 @@ import (
 type Requests[L, R any] struct {
 	mu     sync.Mutex
 	all    map[*process.Pending]labelled[L, R]
-	failed []labelled[L, R] // those that had nobody to ask
 	gather process.Gather
 }
 
@@ -27,10 +26,6 @@ type labelled[L, R any] struct {
 func (q *Requests[L, R]) Add(label L, p Pending[R]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if p.p == nil {
-		q.failed = append(q.failed, labelled[L, R]{label, p})
-		return
-	}
 	if q.all == nil {
 		q.all = make(map[*process.Pending]labelled[L, R])
 	}
@@ -42,7 +37,7 @@ func (q *Requests[L, R]) Add(label L, p Pending[R]) {
 func (q *Requests[L, R]) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.failed) + len(q.all)
+	return len(q.all)
 }
 
 // ErrNoneLeft says that all requests of a collection have been handed out.
@@ -52,14 +47,6 @@ var ErrNoneLeft = errors.New("server: no request is left")
 // err of its own is [ErrNoneLeft], or says why the wait ended: then all that
 // are left stay (OTP: wait_response; with Abandon after it, receive_response).
 func (q *Requests[L, R]) Next(ctx context.Context) (label L, a Answer[R], err error) {
-	q.mu.Lock()
-	if n := len(q.failed); n > 0 {
-		f := q.failed[0]
-		q.failed = q.failed[1:]
-		q.mu.Unlock()
-		return f.label, Answer[R]{Err: f.p.err}, nil
-	}
-	q.mu.Unlock()
 	p, err := q.gather.Next(ctx)
 	if err != nil {
 		return label, a, err
@@ -79,7 +66,7 @@ func (q *Requests[L, R]) Next(ctx context.Context) (label L, a Answer[R], err er
 // Abandon gives up all that are left: late answers reach nobody.
 func (q *Requests[L, R]) Abandon() {
 	q.mu.Lock()
-	q.all, q.failed = nil, nil
+	q.all = nil
 	q.mu.Unlock()
 	q.gather.Abandon()
 }

@@ -203,6 +203,32 @@ func TestDefer(t *testing.T) {
 	})
 }
 
+// A caller that has given up is nothing that a server has to know when it puts
+// the answer off.
+func TestDeferAfterTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		c := start(t, ctx, server.Spec[Counter]{})
+		if err := process.Suspend(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+		var held server.Reply[int]
+		deferred := errors.New("not handled")
+		_, err := server.Call(process.WithCallTimeout(ctx, time.Second), c, Ask{func(ctx context.Context, _ *Counter) (int, error) {
+			held, deferred = server.Defer[int](ctx)
+			return 0, deferred
+		}})
+		wantErr(t, "the call", err, process.ErrTimeout)
+		if err := process.Resume(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if deferred != nil || held.Send(1, nil) {
+			t.Errorf("Defer: %v, want none, and an answer that nobody waits for", deferred)
+		}
+		diary(t, ctx, c, "")
+	})
+}
+
 // Callers whose answer was put off learn of the server's end.
 func TestDeferredCallerIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {

@@ -83,7 +83,7 @@ func gsWaitCollection(t *testing.T, ctx context.Context) {
 		t.Errorf("%d requests, want 4", q.Len())
 	}
 	soon := process.WithCallTimeout(ctx, 2*time.Second)
-	for _, want := range []string{"unknown", "dead", "fast"} {
+	for _, want := range []string{"dead", "unknown", "fast"} {
 		label, a, err := q.Next(soon)
 		if label != want || err != nil || (want == "fast") != (a.Value == 1 && a.Err == nil) || want != "fast" && !errors.Is(a.Err, process.ErrNoProc) {
 			t.Errorf("%q: %v, %v; want %s", label, a, err, want)
@@ -113,7 +113,7 @@ func gsReceiveCollection(t *testing.T, ctx context.Context) {
 		got = append(got, label)
 	}
 	q.Abandon()
-	if want := []string{"unknown", "dead", "fast"}; !slices.Equal(got, want) || q.Len() != 0 {
+	if want := []string{"dead", "unknown", "fast"}; !slices.Equal(got, want) || q.Len() != 0 {
 		t.Errorf("got %v, %d left; want %v, and the rest abandoned", got, q.Len(), want)
 	}
 	time.Sleep(5 * time.Second)
