@@ -28,13 +28,8 @@ func (p *player) startBridge(ctx context.Context, a *actor, path string, n *Node
 
 func (b *bridge) Init(ctx context.Context) error {
 	b.enroll(process.Self(ctx), b.actor)
-	if o := b.node.Init; o != nil {
-		switch o.Kind {
-		case "ignore":
-			return process.ErrIgnore
-		case "error":
-			return startError(b.resolve(o.Value))
-		}
+	if err := b.begin(ctx, b.path, b.node.Init); err != nil {
+		return err
 	}
 	var err error
 	b.child, err = b.start(ctx, b.actor, b.path+"/"+b.held.step(), b.held)

@@ -31,6 +31,10 @@ func (p *player) call(ctx context.Context, i int, st *Step) {
 		p.raised(i, "exit", p.reasonTerm(why))
 		return
 	}
+	if own, is := errors.AsType[*recorderError](err); is {
+		p.raised(i, "error", own.Term)
+		return
+	}
 	if err != nil {
 		value = c.refusal(err)
 	}
@@ -43,6 +47,9 @@ func (c *call) pool() bool { return c.node != nil && c.node.isPool() }
 func (c *call) do() (Term, error) {
 	if c.node != nil && c.node.isBridge() && c.Fn != "stop" {
 		return c.doBridge()
+	}
+	if c.node != nil && c.node.isWorker() && c.Fn != "stop" {
+		return c.doWorker()
 	}
 	switch c.Fn {
 	case "start_child":
@@ -75,6 +82,29 @@ func (c *call) doBridge() (Term, error) {
 	}
 	return nil, &reason{Atom("badcall")}
 }
+
+// doWorker asks a worker what is meant for supervisors. OTP does not look whom it
+// asks; the recorder's worker says ok to everything, of which its own code then
+// made a list or not.
+func (c *call) doWorker() (Term, error) {
+	pid, err := c.to.Resolve(c.ctx)
+	if err == nil {
+		err = process.Do(c.ctx, pid, &surprise{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch c.Fn {
+	case "which_children":
+		return nil, &recorderError{reason{tuple(Atom("bad_generator"), ok)}}
+	case "count_children":
+		return nil, &recorderError{reason{Atom("function_clause")}}
+	}
+	return ok, nil
+}
+
+// A recorderError is one of the recorder's own code.
+type recorderError struct{ reason }
 
 func (c *call) id() string { return pathStep(c.Child.Term) }
 

@@ -27,9 +27,17 @@ func (s *script) do(ctx context.Context, deeds []Deed) {
 func (s *script) fall(ctx context.Context, name string, err error) {
 	class, why := s.exception(name, err)
 	if class == "exit" {
-		s.leave(ctx, tuple(why, tuple(Atom("$call"), Atom(name))))
+		s.leave(ctx, tuple(why, tuple(failedCall, Atom(name))))
 	}
 	throw(why)
+}
+
+// failedCall is the mark of what a failed call adds to a reason.
+const failedCall = Atom("$call")
+
+func isCall(t Term) bool {
+	pair, is := t.(Tuple)
+	return is && len(pair) == 2 && pair[0] == failedCall
 }
 
 func (s *script) deed(ctx context.Context, op Op) (Term, error) {
@@ -52,11 +60,21 @@ func (s *script) deed(ctx context.Context, op Op) (Term, error) {
 		}
 		return ok, s.send(ctx, to, s.resolve(op.Args[1]))
 	case "reply":
-		s.saved[op.word(0)].answer(s.resolve(op.Args[1]))
+		c := s.saved[op.word(0)]
+		if c == nil {
+			return nil, errFunctionClause // nobody was saved
+		}
+		c.answer(s.resolve(op.Args[1]))
 		return ok, nil
 	case "reply_by_other":
 		c := s.saved[op.word(0)]
-		other, err := process.Go(ctx, func(context.Context) error { c.answer(s.resolve(op.Args[1])); return nil })
+		if c == nil {
+			return nil, errFunctionClause
+		}
+		other, err := process.GoSpec(ctx, process.Spec{Unlinked: true}, func(context.Context) error {
+			c.answer(s.resolve(op.Args[1]))
+			return nil
+		})
 		if err == nil {
 			_, err = process.Wait(ctx, other)
 		}
@@ -82,8 +100,11 @@ func (p *player) whereis(ctx context.Context, name string) Term {
 // forever is no limit.
 const forever = process.Infinity
 
-// errBadarg is OTP's error of that name.
-var errBadarg = errors.New("badarg")
+// OTP's errors of these names.
+var (
+	errBadarg         = errors.New("badarg")
+	errFunctionClause = errors.New("function_clause")
+)
 
 // exception gives the class and the reason with which OTP would raise what here
 // is an error.
@@ -94,6 +115,8 @@ func (p *player) exception(op string, err error) (class string, why Term) {
 	case errors.As(err, &failed):
 		return "error", tuple(Atom("callback_failed"), tuple(failed.module, Atom("system_replace_state")),
 			tuple(Atom("error"), p.thrown(failed.err.Value)))
+	case err == errFunctionClause:
+		return "error", Atom("function_clause")
 	case err == errBadarg, errors.Is(err, process.ErrNoProc) && op == "link":
 		return "error", p.badarg(err)
 	case errors.Is(err, process.ErrCallingSelf):

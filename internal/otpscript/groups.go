@@ -63,7 +63,11 @@ var groupOps = map[string]op{
 	"groups":        (*player).groups,
 	"local_groups":  (*player).groups,
 	"pg_monitor":    (*player).groupMonitor,
-	"pg_demonitor": func(p *player, _ context.Context, _ process.PID, a *Act) (Term, error) {
+	"pg_demonitor": func(p *player, ctx context.Context, _ process.PID, a *Act) (Term, error) {
+		// OTP asks the scope, which may be gone. A Watch knows without.
+		if _, err := scope(a.Scope).Groups(ctx); err != nil {
+			return nil, err
+		}
 		p.mu.Lock()
 		w := p.watches[a.Label]
 		p.mu.Unlock()

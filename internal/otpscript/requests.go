@@ -6,12 +6,20 @@ import (
 
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/server"
+	"github.com/coppice-go/coppice/process/statem"
 )
 
 // An outbox is the requests that an agent has sent and has not given up.
 type outbox struct {
-	single map[string]server.Pending[Term]
+	single map[string]pending
 	colls  map[string]*server.Requests[string, Term]
+}
+
+// pending is what a server and a state machine have in common that have been
+// asked.
+type pending interface {
+	Wait(context.Context) (Term, error)
+	Abandon() bool
 }
 
 // outboxOf is the calling agent's.
@@ -20,7 +28,7 @@ func (p *player) outboxOf(ctx context.Context) *outbox {
 	defer p.mu.Unlock()
 	self := process.Self(ctx)
 	if p.outboxes[self] == nil {
-		p.outboxes[self] = &outbox{map[string]server.Pending[Term]{}, map[string]*server.Requests[string, Term]{}}
+		p.outboxes[self] = &outbox{map[string]pending{}, map[string]*server.Requests[string, Term]{}}
 	}
 	return p.outboxes[self]
 }
@@ -56,9 +64,17 @@ var requestOps = map[string]op{
 	"mailbox": func(*player, context.Context, process.PID, *Act) (Term, error) { return List{}, nil },
 }
 
+// sendRequest sends a request. Collections are of servers only.
 func (p *player) sendRequest(ctx context.Context, _ process.PID, a *Act) (Term, error) {
-	sent := server.SendRequest(ctx, addressee{p, a.to()}, ask{msg: p.resolve(a.Msg.Term)})
-	if o := p.outboxOf(ctx); a.Coll != "" {
+	o, m := p.outboxOf(ctx), ask{msg: p.resolve(a.Msg.Term)}
+	if to, err := p.dest(ctx, a.to()); err == nil && a.Coll == "" {
+		if machine, err := statem.As[occurrence](to); err == nil {
+			o.single[a.Label] = statem.SendRequest(ctx, machine, m)
+			return ok, nil
+		}
+	}
+	sent := server.SendRequest(ctx, addressee{p, a.to()}, m)
+	if a.Coll != "" {
 		o.coll(a.Coll).Add(a.Label, sent)
 	} else {
 		o.single[a.Label] = sent
@@ -74,6 +90,9 @@ func (p *player) response(ctx context.Context, _ process.PID, a *Act) (Term, err
 	ctx = process.WithCallTimeout(ctx, within)
 	o, keeps := p.outboxOf(ctx), a.How == "wait"
 	if a.Coll == "" {
+		if o.single[a.Label] == nil {
+			return nil, errFunctionClause // nothing was sent
+		}
 		answer, err := o.single[a.Label].Wait(ctx)
 		if errors.Is(err, process.ErrTimeout) {
 			if !keeps {
@@ -97,9 +116,14 @@ func (p *player) response(ctx context.Context, _ process.PID, a *Act) (Term, err
 }
 
 func (p *player) responseTerm(answer Term, err error) Term {
-	if err != nil && answer == nil {
-		_, why := p.exception("call", err)
-		return failure(why)
+	if err == nil || answer != nil {
+		return tuple(Atom("reply"), answer)
 	}
-	return tuple(Atom("reply"), answer)
+	_, why := p.exception("call", err)
+	// The recorder takes off what a failed call adds to a reason. A response has
+	// nothing of that; but the server may itself have ended of a failed call.
+	if pair, is := why.(Tuple); is && len(pair) == 2 && isCall(pair[1]) {
+		why = pair[0]
+	}
+	return failure(why)
 }

@@ -76,8 +76,9 @@ func (s *script) leave(ctx context.Context, why Term) {
 	process.Exit(ctx, exitReason(why))
 }
 
-// begin does what the script says of a start.
-func (s *script) begin(ctx context.Context, o *Outcome) error {
+// begin does what a script says of a start; path is that of the gate at which
+// it may have to wait.
+func (p *player) begin(ctx context.Context, path string, o *Outcome) error {
 	if o == nil {
 		return nil
 	}
@@ -85,15 +86,18 @@ func (s *script) begin(ctx context.Context, o *Outcome) error {
 	case "ignore":
 		return process.ErrIgnore
 	case "error":
-		return startError(s.resolve(o.Value))
+		return startError(p.resolve(o.Value))
 	case "crash":
-		throw(s.resolve(o.Value))
+		throw(p.resolve(o.Value))
 	case "exit":
-		why := s.resolve(o.Value)
+		why := p.resolve(o.Value)
 		if why == normal { // a failed start has an error, and nil is none
 			return startError(why)
 		}
 		process.Exit(ctx, exitReason(why))
+	case "gate":
+		p.waitAtGate(ctx, path)
+		return p.begin(ctx, path, o.Gate)
 	}
 	return nil
 }

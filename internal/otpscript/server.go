@@ -43,7 +43,7 @@ func (s *scriptedServer) init(ctx context.Context) (*scriptedServer, error) {
 	begin := &s.machine.Init
 	s.do(ctx, begin.Do)
 	s.value = s.set(&begin.Effects, s.value)
-	if err := s.begin(ctx, begin.Outcome); err != nil {
+	if err := s.begin(ctx, s.name, begin.Outcome); err != nil {
 		return nil, err
 	}
 	return s, s.then(ctx, extra(&begin.Effects))

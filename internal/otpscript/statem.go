@@ -47,6 +47,9 @@ func (p *player) startMachine(ctx context.Context, proc *Proc) (process.PID, err
 		return process.PID{}, err
 	}
 	ref, err := m.Start(ctx)
+	if panicked, is := err.(*process.PanicError); is {
+		err = startError(p.thrown(panicked.Value)) // gen_statem's start tells no stack
+	}
 	return p.begun(ref.PID(), s.actor, err)
 }
 
@@ -115,7 +118,7 @@ func (s *scriptedMachine) init(t *statem.Turn[occurrence]) (state, *scriptedMach
 	begin := &s.machine.Init
 	s.do(ctx, begin.Do)
 	s.value = s.set(&begin.Effects, s.value)
-	if err := s.begin(ctx, begin.Outcome); err != nil {
+	if err := s.begin(ctx, s.name, begin.Outcome); err != nil {
 		return "", nil, err
 	}
 	s.act(t, begin.Actions, nil)

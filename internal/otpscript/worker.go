@@ -26,33 +26,13 @@ type (
 		how string
 		why Term
 	}
+	// surprise is a call that is meant for somebody else.
+	surprise struct{ process.Call }
 )
 
 func (w *worker) Init(ctx context.Context) error {
 	w.enroll(process.Self(ctx), w.actor)
-	return w.begin(ctx, &w.outcome)
-}
-
-// begin does what the script says of this start.
-func (w *worker) begin(ctx context.Context, o *Outcome) error {
-	switch o.Kind {
-	case "ignore":
-		return process.ErrIgnore
-	case "error":
-		return startError(w.resolve(o.Value))
-	case "crash":
-		throw(w.resolve(o.Value))
-	case "exit":
-		why := w.resolve(o.Value)
-		if why == normal { // a failed start has an error, and nil is none
-			return startError(why)
-		}
-		process.Exit(ctx, exitReason(why))
-	case "gate":
-		w.waitAtGate(ctx, w.path)
-		return w.begin(ctx, o.Gate)
-	}
-	return nil
+	return w.begin(ctx, w.path, &w.outcome)
 }
 
 func (w *worker) Handle(ctx context.Context, msg any) error {
@@ -61,6 +41,8 @@ func (w *worker) Handle(ctx context.Context, msg any) error {
 		return w.end(ctx, w.outcome.How, w.resolve(w.outcome.Value))
 	case endYourself:
 		return w.end(ctx, m.how, m.why)
+	case *surprise:
+		m.Reply(func() {}, nil)
 	case *process.ExitSignal:
 		w.add(w.actor, "info", fields{"id": w.name, "msg": tuple(Atom("EXIT"), w.pid(m.From), w.reasonTerm(m.Reason))})
 	}
