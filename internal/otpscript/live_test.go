@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,13 +20,30 @@ var (
 	withOTP   = flag.Bool("otp", false, "play random scenarios on Erlang/OTP and on coppice, and compare")
 	otpCount  = flag.Int("scenarios", 50, "with -otp: how many of each kind")
 	otpSeed   = flag.Int("seed", 0, "with -otp: the first seed; 0: by the clock")
-	otpKind   = flag.String("kind", "", "with -otp: one `kind` of testdata/otp/record/gen; none: all")
-	generated = []string{"sup", "sup2", "app", "app2", "signals", "server", "statem", "event"}
+	otpKind   = flag.String("kind", "", "with -otp: one `kind`, as testdata/otp/record/gen has them, or servers, sys or pg; none: all")
+	generated = []string{"sup", "sup2", "app", "app2", "signals", "server", "statem", "event", "servers", "sys", "pg"}
 )
 
 // What OTP does with scenarios that nobody has thought of, coppice does too. A
 // difference is made small and kept in a file.
 func TestLive(t *testing.T) {
+	o := otpHere(t)
+	if *otpKind != "" && !slices.Contains(generated, *otpKind) {
+		t.Fatalf("-kind %s: there are %s", *otpKind, strings.Join(generated, " "))
+	}
+	seed := *otpSeed
+	if seed == 0 {
+		seed = int(time.Now().Unix()) % 1e9
+	}
+	for _, kind := range generated {
+		if *otpKind == "" || *otpKind == kind {
+			t.Run(kind, func(t *testing.T) { compareRandom(t, o, kind, seed, *otpCount) })
+		}
+	}
+}
+
+// otpHere is the Erlang/OTP of this machine, if it was asked for and is there.
+func otpHere(t *testing.T) *otp {
 	if !*withOTP {
 		t.Skip("not asked for: -otp plays random scenarios on the Erlang/OTP of this machine as well")
 	}
@@ -34,16 +52,7 @@ func TestLive(t *testing.T) {
 			t.Skipf("there is no %s on this machine to compare with (Debian: erlang-base, python3)", program)
 		}
 	}
-	seed := *otpSeed
-	if seed == 0 {
-		seed = int(time.Now().Unix()) % 1e9
-	}
-	o := newOTP(t)
-	for _, kind := range generated {
-		if *otpKind == "" || *otpKind == kind {
-			t.Run(kind, func(t *testing.T) { compareRandom(t, o, kind, seed, *otpCount) })
-		}
-	}
+	return newOTP(t)
 }
 
 // compareRandom plays n scenarios of a kind. It lists all that differ, and shows
@@ -75,12 +84,13 @@ func compareRandom(t *testing.T, o *otp, kind string, seed, n int) {
 
 // playersOf says how many scenarios of a kind are played at once. An Erlang
 // system of its own takes longer to start than what it plays; the other kinds
-// are fast, and some of them have short times, which want a quiet machine.
+// are fast, and some of them have short times, which want a machine that is not
+// too busy.
 func playersOf(kind string) int {
 	if strings.HasPrefix(kind, "app") {
 		return 2 * runtime.GOMAXPROCS(0) // each of them sleeps now and then, to see whether all is quiet
 	}
-	return 1
+	return 2
 }
 
 // compareAll returns the comparisons of scenarios, in their order.
@@ -112,7 +122,10 @@ func countText(count map[verdictOf]int) string {
 
 // showDifference writes the smallest scenario that differs to a file.
 func showDifference(t *testing.T, o *otp, name string, text []byte) {
-	small := shrink(text, func(text []byte) bool { return o.compare(text).verdict == different })
+	small := shrink(text, func(text []byte) bool {
+		c := o.compare(text)
+		return c.verdict == different && !strings.Contains(c.theirs, timeoutLine)
+	})
 	file := filepath.Join(os.TempDir(), "otp-differs-"+name+".json")
 	if err := os.WriteFile(file, small, 0o666); err != nil {
 		t.Error(err)
@@ -122,8 +135,20 @@ func showDifference(t *testing.T, o *otp, name string, text []byte) {
 	diff(t, "OTP", c.theirs, c.ours)
 }
 
-// generate makes scenarios by the generator of the recordings, one a seed.
+// generate makes scenarios, one a seed: by the generator of the recordings, or by
+// our own if that has none of the kind.
 func generate(t *testing.T, kind string, seed, n int) [][]byte {
+	if ownKinds[kind] == nil {
+		return generateRecorded(t, kind, seed, n)
+	}
+	var texts [][]byte
+	for i := range n {
+		texts = append(texts, generateOwn(kind, seed+i))
+	}
+	return texts
+}
+
+func generateRecorded(t *testing.T, kind string, seed, n int) [][]byte {
 	const many = `
 import sys, io, runpy
 path, kind, first, n = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

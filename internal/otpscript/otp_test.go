@@ -196,6 +196,9 @@ func (o *otp) compare(text []byte) (c comparison) {
 	return c
 }
 
+// timeoutLine says that OTP did not come to rest.
+const timeoutLine = "{\"ev\":\"timeout\"}\n"
+
 // judgeAgain plays a scenario that differs on OTP again, a few times.
 func (o *otp) judgeAgain(sc *Scenario, text []byte, c comparison) (v verdictOf, err error) {
 	v = different
@@ -206,7 +209,7 @@ func (o *otp) judgeAgain(sc *Scenario, text []byte, c comparison) (v verdictOf, 
 			return broken, err
 		case comparable(sc, again) == comparable(sc, c.ours):
 			return equalToOne, nil
-		case again != c.theirs || strings.Contains(again, "{\"ev\":\"timeout\"}\n"):
+		case again != c.theirs || strings.Contains(again, timeoutLine):
 			v = undefinedByOTP
 		}
 	}
