@@ -47,7 +47,8 @@ func (s *script) deed(ctx context.Context, op Op) (Term, error) {
 		if err != nil {
 			return nil, err
 		}
-		return s.request(ctx, to, s.resolve(op.Args[1]), limit(op.Args[2]))
+		// To be told to stop does not cut a call short in OTP.
+		return s.request(process.Uninterrupted(ctx), to, s.resolve(op.Args[1]), limit(op.Args[2]))
 	case "cast":
 		if to, err := s.dest(ctx, op.word(0)); err == nil {
 			return ok, s.cast(ctx, to, s.resolve(op.Args[1]))
