@@ -1,10 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/coppice-go/coppice/acceptor"
@@ -15,7 +14,8 @@ import (
 )
 
 const (
-	listener       = "mqtt"           // name of the broker's listener
+	listener       = "mqtt"           // names of the broker's listeners: TCP,
+	tlsListener    = "mqtts"          // and TLS
 	connectTimeout = 10 * time.Second // for a client to introduce itself
 	drainTime      = 10 * time.Second // for connections to finish what is under way
 	maxBehind      = 1000             // messages that may wait to be written to a client
@@ -23,9 +23,12 @@ const (
 
 // options are what the command line says.
 type options struct {
-	tcp   string    // address to listen on
-	drain string    // when to close the listener: prep_stop or stop
-	out   io.Writer // where to say how to talk to the broker
+	tcp, tls  string    // addresses to listen on; "": not
+	cert, key string    // files for TLS; "": a pair that is made at the first start
+	ca        string    // file of those who issued cert; "": the system knows them, or cert has them
+	clientCA  string    // file of those whose clients are let in by TLS; "": everybody is
+	drain     string    // when to close the listeners: prep_stop or stop
+	out       io.Writer // where to say how to talk to the broker
 }
 
 // newBroker describes the application broker. It needs Sockets, so it starts after
@@ -71,11 +74,33 @@ func tree() supervisor.Spec {
 	}
 }
 
-// listen lets clients in, once everything that they may ask for is there.
+// listen lets clients in, once everything that they may ask for is there. TLS comes
+// first: if its files are bad, nothing is ever bound.
 func (o options) listen(ctx context.Context) error {
-	err := openListener(ctx, acceptor.Spec{
-		Name:    listener,
-		Address: o.tcp,
+	var at addresses
+	if o.tls != "" {
+		files, err := o.ensureFiles(time.Now())
+		if err != nil {
+			return err
+		}
+		if at.tls, err = openListener(ctx, o.overTLS(files)); err != nil {
+			return err
+		}
+		at.trust = cmp.Or(files.Roots, files.Cert)
+	}
+	if o.tcp != "" {
+		var err error
+		if at.tcp, err = openListener(ctx, overTCP(listener, o.tcp)); err != nil {
+			return err
+		}
+	}
+	return at.greet(o.out, o.clientCA != "")
+}
+
+func overTCP(name, address string) acceptor.Spec {
+	return acceptor.Spec{
+		Name:    name,
+		Address: address,
 		Protocol: acceptor.Protocol[conn]{
 			New:      newConn,
 			Split:    splitPacket,
@@ -88,31 +113,7 @@ func (o options) listen(ctx context.Context) error {
 			Limit:   maxBehind,
 			Inspect: func(c *conn) any { return c.client },
 		},
-	})
-	if err != nil {
-		return err
 	}
-	addr, err := acceptor.Addr(ctx, process.Name(listener))
-	if err != nil {
-		return err
-	}
-	return greet(o.out, addr)
 }
 
-func leave(ctx context.Context) error { return closeListener(ctx, listener, drainTime) }
-
-// greet says how to talk to the broker.
-func greet(out io.Writer, addr net.Addr) error {
-	host, port, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, `An MQTT 3.1.1 broker listens on %[3]v. Try it from two other terminals:
-
-  mosquitto_sub -h %[1]s -p %[2]s -v -t 'hello/#'
-  mosquitto_pub -h %[1]s -p %[2]s -t hello/world -m 'good morning'
-
-Ctrl-C stops it.
-`, host, port, addr)
-	return err
-}
+func leave(ctx context.Context) error { return closeListeners(ctx, drainTime, listener, tlsListener) }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/coppice-go/coppice/acceptor"
 	"github.com/coppice-go/coppice/application"
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/supervisor/task"
 )
 
 // Sockets owns listeners and, below them, the processes of all connections. It knows
@@ -20,21 +22,35 @@ var Sockets = &application.App{
 
 const listeners = process.Name("listeners")
 
-// openListener starts a listener, which lives until closeListener.
-func openListener(ctx context.Context, spec acceptor.Spec) error {
-	_, err := supervisor.StartChild(ctx, listeners, supervisor.Child{ID: spec.Name, Start: acceptor.StartFunc(spec)})
-	return err
+// openListener starts a listener, which lives until closeListeners.
+func openListener(ctx context.Context, spec acceptor.Spec) (net.Addr, error) {
+	pid, err := supervisor.StartChild(ctx, listeners, supervisor.Child{ID: spec.Name, Start: acceptor.StartFunc(spec)})
+	if err != nil {
+		return nil, err
+	}
+	return acceptor.Addr(ctx, pid)
 }
 
-// closeListener lets no more clients in, tells the connections to finish, and gives
-// them a time for it. One that was never opened is closed.
-func closeListener(ctx context.Context, name string, within time.Duration) error {
-	if _, err := supervisor.GetChild(ctx, listeners, name); errors.Is(err, supervisor.ErrNotFound) {
-		return nil
+// closeListeners lets no more clients in, tells the connections to finish, and gives
+// them a time for it, all listeners at once. One that was never opened is closed.
+func closeListeners(ctx context.Context, within time.Duration, names ...string) error {
+	var closing []*task.Task[struct{}]
+	for _, name := range names {
+		if _, err := supervisor.GetChild(ctx, listeners, name); errors.Is(err, supervisor.ErrNotFound) {
+			continue
+		}
+		t, err := task.Async(ctx, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, errors.Join(
+				acceptor.Drain(ctx, process.Name(name), within),
+				supervisor.TerminateChild(ctx, listeners, name),
+				supervisor.DeleteChild(ctx, listeners, name),
+			)
+		})
+		if err != nil {
+			return err
+		}
+		closing = append(closing, t)
 	}
-	return errors.Join(
-		acceptor.Drain(ctx, process.Name(name), within),
-		supervisor.TerminateChild(ctx, listeners, name),
-		supervisor.DeleteChild(ctx, listeners, name),
-	)
+	_, err := task.AwaitAll(ctx, closing...)
+	return err
 }
