@@ -124,3 +124,49 @@ func alertOnWire(records []byte) Alert {
 	}
 	return Alert{}
 }
+
+// A hearing follows the records that come in, byte by byte, to know the last one
+// if that is an alert in the clear. After a handshake has begun to be secret such a
+// one should not come, and yet OpenSSL sends one: a client that refuses our
+// certificate says so before it has made its keys. To crypto/tls that is a record
+// that somebody has forged.
+type hearing struct {
+	head [7]byte // of the record: type, version, length, and of an alert level and code
+	n    int     // how much of that is there
+	left int     // what is still to come of the record after that
+	last Alert
+}
+
+// hear takes the next bytes of the stream.
+func (l *hearing) hear(b []byte) {
+	const header, alert = 5, 21
+	for len(b) > 0 {
+		if l.left > 0 {
+			skip := min(l.left, len(b))
+			l.left -= skip
+			b = b[skip:]
+			continue
+		}
+		size := header
+		if l.n >= header {
+			size = len(l.head)
+		}
+		took := copy(l.head[l.n:size], b)
+		l.n += took
+		b = b[took:]
+		if l.n < header {
+			continue
+		}
+		length := int(l.head[3])<<8 | int(l.head[4])
+		switch clear := l.head[0] == alert && length == 2; {
+		case l.n == header:
+			l.last = Alert{}
+			if !clear {
+				l.n, l.left = 0, length
+			}
+		case l.n == len(l.head):
+			l.last = Alert{Received, l.head[6]}
+			l.n = 0
+		}
+	}
+}

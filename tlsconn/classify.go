@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ type evidence struct {
 	raw     error  // the first error of the socket that was no time-out
 	shut    bool   // our side has closed the socket
 	alert   Alert  // that was sent in the clear
+	told    Alert  // that was the peer's last word in the handshake, in the clear
 	refused bool   // we refused the server name
 }
 
@@ -74,6 +76,9 @@ func (v *verdict) handshake(client bool, err error, e evidence) {
 		v.class, v.because, v.alert = UnknownName, errUnknownName, Alert{Sent, alertUnrecognizedName}
 	case v.alert.Way == Received:
 		v.class = received(client, v.alert.Code)
+	case v.alert == (Alert{Sent, alertBadRecordMAC}) && e.told.Way == Received:
+		v.class, v.alert = received(client, e.told.Code), e.told
+		v.because = fmt.Errorf("the peer said %s in the clear, for which crypto/tls has: %w", e.told.Name(), v.because)
 	case isAs[*tls.CertificateVerificationError](err):
 		v.distrust(client, err)
 	case isAs[tls.RecordHeaderError](err):

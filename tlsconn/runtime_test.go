@@ -120,6 +120,21 @@ var runtimeRows = []runtimeRow{
 		alert: "received bad_certificate", sni: "localhost", cause: "remote error: tls: bad certificate",
 	},
 	{
+		// So does OpenSSL: it has not made its keys yet when it looks at our certificate.
+		name: "client rejects our certificate, in the clear",
+		peer: func(w *world, c net.Conn) error {
+			shakes(c, w.trusting(func(conf *tls.Config) {
+				conf.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error {
+					_, err := c.Write([]byte("\x15\x03\x03\x00\x02\x02\x30"))
+					return errors.Join(err, c.Close())
+				}
+			}))
+			return nil
+		},
+		class: tlsconn.PeerRejectedUs, stage: tlsconn.Negotiating, blame: tlsconn.BlameUs, level: process.LevelError,
+		alert: "received unknown_ca", sni: "localhost", cause: "the peer said unknown_ca in the clear",
+	},
+	{
 		name: "TLS 1.0 only",
 		peer: func(w *world, c net.Conn) error {
 			return shakes(c, w.trusting(maxVersion(tls.VersionTLS10), func(c *tls.Config) { c.MinVersion = tls.VersionTLS10 }))

@@ -33,6 +33,7 @@ type spy struct {
 	eof   bool     // the end was told to crypto/tls
 	err   error    // the first that is no end and no time-out
 	alert Alert    // that was sent in the clear
+	told  hearing  // to the peer's records, until the handshake is done
 
 	held bool // an end came together with bytes; owned by the reader
 }
@@ -63,6 +64,11 @@ func (s *spy) Read(b []byte) (int, error) {
 
 // heard notes bytes of the peer.
 func (s *spy) heard(b []byte) {
+	if !s.secret.Load() {
+		s.mu.Lock()
+		s.told.hear(b)
+		s.mu.Unlock()
+	}
 	before := s.in.Add(int64(len(b))) - int64(len(b))
 	if before < int64(len(s.first)) {
 		s.mu.Lock()
@@ -109,7 +115,7 @@ func (s *spy) note(err error) {
 func (s *spy) evidence() evidence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return evidence{in: s.in.Load(), first: append([]byte(nil), s.first[:s.n]...), eof: s.eof, raw: s.err, shut: s.shut.Load(), alert: s.alert}
+	return evidence{in: s.in.Load(), first: append([]byte(nil), s.first[:s.n]...), eof: s.eof, raw: s.err, shut: s.shut.Load(), alert: s.alert, told: s.told.last}
 }
 
 // SetWriteDeadline gives the goodbye no longer than it may take, whatever
