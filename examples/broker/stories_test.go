@@ -43,7 +43,7 @@ func follow(t *testing.T, bin, page string) {
 	if len(steps) == 0 {
 		t.Fatal("a story without a command")
 	}
-	for _, program := range []string{"bash", "openssl"} {
+	for _, program := range []string{"bash", "openssl", "curl"} {
 		if _, err := exec.LookPath(program); err != nil && strings.Contains(page, program) {
 			t.Logf("NOT RUN: %v", err)
 			return
