@@ -5,7 +5,10 @@ import (
 	"context"
 	"net"
 	"os/exec"
+	"slices"
 	"testing"
+
+	"github.com/coppice-go/coppice/internal/pki"
 )
 
 // The same as the tests with the Paho client show, with the programs that the first
@@ -17,14 +20,24 @@ func TestMosquittoClients(t *testing.T) {
 			return
 		}
 	}
-	host, port, err := net.SplitHostPort(startBroker(t))
+	t.Run("TCP", func(t *testing.T) { mosquitto(t, startBroker(t)) })
+	t.Run("TLS", func(t *testing.T) {
+		files := pki.CA("root").Server("127.0.0.1").Write(t, t.TempDir())
+		addr := startSecure(t, options{cert: files.Cert, key: files.Key, ca: files.CA}, anything)
+		mosquitto(t, addr, "--cafile", files.CA)
+	})
+}
+
+// mosquitto plays the clients; more is what each of them is told besides.
+func mosquitto(t *testing.T, addr string, more ...string) {
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel() // kills who is still running
 	command := func(program string, args ...string) *exec.Cmd {
-		return exec.CommandContext(ctx, program, append([]string{"-h", host, "-p", port}, args...)...)
+		return exec.CommandContext(ctx, program, slices.Concat([]string{"-h", host, "-p", port}, more, args)...)
 	}
 	pub := func(args ...string) {
 		t.Helper()

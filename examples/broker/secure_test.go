@@ -24,10 +24,12 @@ import (
 	"github.com/coppice-go/coppice/process/processtest"
 )
 
-// startSecure runs a broker with TLS, and returns the address of that.
-func startSecure(t *testing.T, o options) (addr string, rec *processtest.Recorder) {
+// startSecure runs a broker with TLS until the test ends, and returns the address of
+// that. What it had to report is given to judge, when there can be no more of it.
+func startSecure(t *testing.T, o options, judge func(reports []process.Event)) (addr string) {
 	t.Helper()
-	rec = &processtest.Recorder{}
+	rec := &processtest.Recorder{}
+	t.Cleanup(func() { judge(rec.Events(0)) })
 	ctx := processtest.Node(t, process.NodeSpec{Probe: rec})
 	o.tcp, o.tls = "127.0.0.1:0", "127.0.0.1:0"
 	if o.out == nil {
@@ -38,8 +40,10 @@ func startSecure(t *testing.T, o options) (addr string, rec *processtest.Recorde
 	if err != nil {
 		t.Fatal(err)
 	}
-	return at.String(), rec
+	return at.String()
 }
+
+func anything([]process.Event) {}
 
 func withTLS(conf *tls.Config) func(*paho.ClientOptions) {
 	return func(o *paho.ClientOptions) {
@@ -54,7 +58,7 @@ func withTLS(conf *tls.Config) func(*paho.ClientOptions) {
 func TestOwnCertificate(t *testing.T) {
 	t.Chdir(t.TempDir())
 	var out bytes.Buffer
-	addr, _ := startSecure(t, options{out: &out})
+	addr := startSecure(t, options{out: &out}, anything)
 	made, err := os.ReadFile(ownCert)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +78,7 @@ func TestOwnCertificate(t *testing.T) {
 	if info, err := os.Stat(ownKey); err != nil || info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("the key is for its owner only: %v %v", info, err)
 	}
-	startSecure(t, options{})
+	startSecure(t, options{}, anything)
 	if again, err := os.ReadFile(ownCert); err != nil || !bytes.Equal(made, again) {
 		t.Errorf("the next start has another certificate (%v)", err)
 	}
@@ -84,7 +88,18 @@ func TestOwnCertificate(t *testing.T) {
 func TestClientCertificate(t *testing.T) {
 	root, dir := pki.CA("root"), t.TempDir()
 	files := root.Server("localhost", "127.0.0.1").Write(t, dir)
-	addr, rec := startSecure(t, options{cert: files.Cert, key: files.Key, ca: files.CA, clientCA: files.CA})
+	o := options{cert: files.Cert, key: files.Key, ca: files.CA, clientCA: files.CA}
+	addr := startSecure(t, o, func(reports []process.Event) {
+		refused := 0
+		for _, e := range reports {
+			if e.Kind == process.Network && e.Level >= process.LevelWarn && strings.Contains(e.Reason.Error(), "client_auth") {
+				refused++
+			}
+		}
+		if refused != 2 {
+			t.Errorf("%d refusals were reported, want 2", refused)
+		}
+	})
 	conf := func(cert ...tls.Certificate) *tls.Config {
 		return &tls.Config{RootCAs: root.Pool(), ServerName: "localhost", Certificates: cert}
 	}
@@ -94,15 +109,6 @@ func TestClientCertificate(t *testing.T) {
 		if !token.WaitTimeout(patience) || token.Error() == nil {
 			t.Errorf("let in with %d certificates", len(stranger))
 		}
-	}
-	refused := 0
-	for _, e := range rec.Events(process.Network) {
-		if e.Level >= process.LevelWarn && strings.Contains(e.Reason.Error(), "client_auth") {
-			refused++
-		}
-	}
-	if refused != 2 {
-		t.Errorf("%d refusals were reported, want 2", refused)
 	}
 }
 
