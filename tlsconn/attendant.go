@@ -41,15 +41,19 @@ func (s *Server) attend() server.Spec[attendant] {
 }
 
 func (s *Server) open(ctx context.Context) (*attendant, error) {
-	a := &attendant{s: s, raised: make(map[string]bool)}
-	if err := a.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("tlsconn: server %q does not start:\n%w", s.spec.Name, err), a.keys.close())
-	}
 	ref, err := server.As[attendant](process.Self(ctx))
 	if err != nil {
 		return nil, err
 	}
-	s.attendant.Store(&ref)
+	before := s.attendant.Load()
+	if before != nil && before.PID().Alive() || !s.attendant.CompareAndSwap(before, &ref) {
+		return nil, fmt.Errorf("tlsconn: server %q is started already: make another for another listener", s.spec.Name)
+	}
+	a := &attendant{s: s, raised: make(map[string]bool)}
+	if err := a.prepare(ctx); err != nil {
+		s.attendant.Store(before)
+		return nil, errors.Join(fmt.Errorf("tlsconn: server %q does not start:\n%w", s.spec.Name, err), a.keys.close())
+	}
 	s.ep.tally.attend(func() {
 		// Refused only when it has ended; its Terminate has told the rest.
 		_ = server.Cast(ctx, ref, stirred{})

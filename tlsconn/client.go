@@ -185,6 +185,9 @@ var clientMachine = statem.Must(statem.New(statem.Spec[phase, clientEvent, court
 
 func (c *Client) begin(t *statem.Turn[clientEvent]) (phase, *courtship, error) {
 	ctx := t.Context()
+	if err := c.claim(process.Self(ctx)); err != nil {
+		return connecting, nil, err
+	}
 	w := &courtship{Client: c, files: identity.Rotation{Files: c.spec.Files, Every: process.Infinity}, raised: make(map[string]bool)}
 	if err := w.look(ctx); err != nil {
 		return connecting, nil, fmt.Errorf("tlsconn: client %q does not start:\n%w", c.spec.Name, err)
@@ -193,10 +196,7 @@ func (c *Client) begin(t *statem.Turn[clientEvent]) (phase, *courtship, error) {
 	if w.keys, err = newKeyLog(ctx, c.spec.Name, c.spec.KeyLog); err != nil {
 		return connecting, nil, fmt.Errorf("tlsconn: client %q does not start: KeyLog: %w", c.spec.Name, err)
 	}
-	c.mu.Lock()
-	c.pid = process.Self(ctx)
-	c.mu.Unlock()
-	self, err := statem.As[clientEvent](c.pid)
+	self, err := statem.As[clientEvent](process.Self(ctx))
 	if err != nil {
 		return connecting, nil, err
 	}
@@ -205,6 +205,17 @@ func (c *Client) begin(t *statem.Turn[clientEvent]) (phase, *courtship, error) {
 		_ = self.Cast(ctx, noticed{})
 	})
 	return connecting, w, nil
+}
+
+// claim makes a process the one of the Client.
+func (c *Client) claim(self process.PID) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pid.Alive() {
+		return fmt.Errorf("tlsconn: client %q is started already", c.spec.Name)
+	}
+	c.pid = self
+	return nil
 }
 
 // look reads the files, as before each attempt. If they cannot be used now, what

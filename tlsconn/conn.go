@@ -38,6 +38,7 @@ type Conn struct {
 	state atomic.Int32  // a State; set by the process
 	bye   atomic.Bool   // the peer has said goodbye
 	half  atomic.Bool   // CloseWrite was called
+	said  atomic.Bool   // and has returned
 	leave sync.Once     // our own goodbye
 
 	socket  atomic.Pointer[spy]      // nil: a client that still dials
@@ -267,6 +268,10 @@ func (c *Conn) part() (err error) {
 			c.cut()
 			return
 		}
+		if c.half.Load() && !c.said.Load() { // it is being said, and takes too long
+			c.cut()
+			return
+		}
 		c.socket.Load().leaving.Store(true)
 		if err = t.Close(); c.bye.Load() {
 			err = nil // it does not wait for an answer
@@ -283,8 +288,9 @@ func (c *Conn) cut() {
 	}
 }
 
-// CloseWrite says goodbye and leaves the other direction open (TLS 1.3 allows
-// that; peers on TLS 1.2 answer with their own goodbye).
+// CloseWrite says goodbye, for a second at most, and leaves the other direction
+// open (TLS 1.3 allows that; peers on TLS 1.2 answer with their own goodbye). It
+// counts as a write: no other may be under way.
 func (c *Conn) CloseWrite() error {
 	t, err := c.open()
 	if err != nil {
@@ -293,8 +299,11 @@ func (c *Conn) CloseWrite() error {
 	if err := c.Err(); err != nil {
 		return err
 	}
+	c.socket.Load().leaving.Store(true)
 	c.half.Store(true)
-	if err := t.CloseWrite(); err != nil {
+	err = t.CloseWrite()
+	c.said.Store(true)
+	if err != nil {
 		return c.ended(err)
 	}
 	c.cast(parted{})

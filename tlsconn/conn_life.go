@@ -24,7 +24,8 @@ type life struct {
 	c      *Conn
 	owner  process.PID // zero: the node
 	watch  process.MonitorRef
-	helper process.PID
+	helper process.PID // zero: it is gone
+	begun  bool
 
 	dial     func(context.Context) (net.Conn, error) // a client's
 	config   *tls.Config                             // a client's
@@ -130,7 +131,8 @@ func watchOwner(ctx context.Context, owner process.PID) (process.MonitorRef, err
 
 // begin starts the helper; a client that has dialled has it already.
 func (l *life) begin(t *statem.Turn[event]) (err error) {
-	if l.helper.IsZero() {
+	if !l.begun {
+		l.begun = true
 		l.helper, err = process.GoSpec(t.Context(), process.Spec{Kind: "handshake"}, l.shake)
 	}
 	return err
@@ -260,6 +262,7 @@ func (l *life) late(cause error) error {
 func (l *life) exited(x process.ExitSignal) error {
 	switch {
 	case x.From == l.helper && x.Reason == nil:
+		l.helper = process.PID{} // nothing shall be kept of it
 		return nil
 	case x.From == l.helper:
 		return l.finish(l.c.fault(verdict{class: Internal, blame: BlameUs, because: x.Reason}))

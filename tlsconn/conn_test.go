@@ -263,6 +263,35 @@ func TestCloseWrite(t *testing.T) {
 	})
 }
 
+// A peer that does not hear that keeps nobody for long, nor does it keep Close.
+func TestCloseWriteOfDeafPeer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, closed := range []bool{false, true} {
+			p := connect(t, tlsconn.Spec{})
+			start := time.Now()
+			done := make(chan error)
+			go func() { done <- p.conn.CloseWrite() }()
+			synctest.Wait()
+			if closed {
+				if err := p.conn.Close(); err != nil {
+					t.Error(err)
+				}
+				if err := <-done; !errors.Is(err, net.ErrClosed) {
+					t.Errorf("CloseWrite: %v", err)
+				}
+				p.wantEnd(tlsconn.Closed, tlsconn.Closing)
+				if took := time.Since(start); took != 0 {
+					t.Errorf("it took %v", took)
+				}
+				continue
+			}
+			if f := faultOf(t, <-done); f.Class != tlsconn.Stalled || time.Since(start) != time.Second {
+				t.Errorf("after %v: %v", time.Since(start), f)
+			}
+		}
+	})
+}
+
 // A read that meets its deadline can be tried again; a write that does has left
 // half a record, and is the end.
 func TestDeadlines(t *testing.T) {
@@ -332,6 +361,29 @@ func TestOwnerEnds(t *testing.T) {
 		reason := p.wantEnd(tlsconn.OwnerGone, tlsconn.Established)
 		if !process.Clean(reason) || !errors.Is(reason, process.ErrKilled) {
 			t.Errorf("reason %v", reason)
+		}
+	})
+}
+
+// A peer that does not hear the goodbye does not keep the process from being
+// killed.
+func TestKillDuringGoodbye(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connect(t, tlsconn.Spec{})
+		if err := process.Kill(p.ctx, p.owner); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		if !p.conn.PID().Alive() {
+			t.Fatal("it does not say goodbye")
+		}
+		start := time.Now()
+		if err := process.Kill(p.ctx, p.conn.PID()); err != nil {
+			t.Fatal(err)
+		}
+		p.wantEnd(tlsconn.OwnerGone, tlsconn.Established) // nothing is abandoned
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it took %v", took)
 		}
 	})
 }

@@ -420,7 +420,7 @@ func (row *runtimeRow) wantFault(t *testing.T, f *tlsconn.Fault, w *world) {
 		t.Errorf("got class %v, stage %v, blame %v, sni %q, reason %q\nwant      %v, stage %v, blame %v, sni %q, reason %q\nfor %v",
 			f.Class, f.Stage, f.Blame, f.SNI, f.Reason, row.class, row.stage, row.blame, row.sni, row.reason, f)
 	}
-	if f.Endpoint != "tls" || f.Peer == nil || f.Alert.String() != row.alert {
+	if f.Endpoint != "server" || f.Peer == nil || f.Alert.String() != row.alert {
 		t.Errorf("endpoint %q, peer %v, alert %q; want the last to be %q", f.Endpoint, f.Peer, f.Alert, row.alert)
 	}
 	if f.Cause == nil || !strings.Contains(f.Cause.Error(), row.cause) {

@@ -26,7 +26,7 @@ type Server struct {
 // NewServer makes a Server. It does nothing before [Server.Start], which also
 // tells what is wrong with the Spec.
 func NewServer(spec Spec) *Server {
-	spec.Name = cmp.Or(spec.Name, "tls")
+	spec.Name = cmp.Or(spec.Name, "server")
 	return &Server{spec: spec, ep: &endpoint{
 		name: spec.Name, selfFraming: spec.SelfFraming, levels: spec.Levels, tally: &tally{},
 	}}

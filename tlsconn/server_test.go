@@ -114,7 +114,7 @@ func TestSites(t *testing.T) {
 		if want := []string{w.server.SerialNumber.Text(16), other.SerialNumber.Text(16), third.SerialNumber.Text(16)}; !slices.Equal(files, want) {
 			t.Errorf("serving %v, want %v", files, want)
 		}
-		if info := s.Info(); info.Name != "tls" || info.Established != 9 || info.Open != 0 || len(info.Faults) != 0 {
+		if info := s.Info(); info.Name != "server" || info.Established != 9 || info.Open != 0 || len(info.Faults) != 0 {
 			t.Errorf("info %+v", info)
 		}
 	})
@@ -240,7 +240,7 @@ func TestReload(t *testing.T) {
 			t.Errorf("reload: %v", bad)
 		}
 		time.Sleep(5 * time.Second)
-		if alarms, err := alarm.List(ctx); err != nil || len(alarms) != 1 || alarms[0].ID != "tls tls: cannot_reload" || !strings.Contains(alarms[0].Text, cert) {
+		if alarms, err := alarm.List(ctx); err != nil || len(alarms) != 1 || alarms[0].ID != "tls server: cannot_reload" || !strings.Contains(alarms[0].Text, cert) {
 			t.Errorf("alarms %+v, %v", alarms, err)
 		}
 		if state, err := visit(t, ctx, s, w.trusting()); err != nil || !state.PeerCertificates[0].Equal(renewed.Certificate) {
@@ -273,7 +273,7 @@ func TestReloadOnDemand(t *testing.T) {
 		}
 		time.Sleep(2 * 24 * time.Hour)
 		events := rec.Events(process.Warned) // nobody keeps alarms here
-		if len(events) != 1 || !strings.Contains(events[0].Text, "tls tls: expiry") || !strings.Contains(events[0].Text, "renew it") || serial(s) != first {
+		if len(events) != 1 || !strings.Contains(events[0].Text, "tls server: expiry") || !strings.Contains(events[0].Text, "renew it") || serial(s) != first {
 			t.Errorf("serving %s\n%v", serial(s), rec)
 		}
 		if err := s.Reload(ctx); err != nil || serial(s) == first {
@@ -281,6 +281,32 @@ func TestReloadOnDemand(t *testing.T) {
 		}
 		if events := rec.Events(process.Warned); len(events) != 2 || !strings.Contains(events[1].Text, "alarm over") {
 			t.Errorf("%v", rec)
+		}
+	})
+}
+
+// What runs is not started again; that would be two who read the same files.
+func TestStartedAlready(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, _ := node(t)
+		w := newWorld()
+		s := w.serving(t, ctx, tlsconn.Spec{})
+		if _, err := s.Start(ctx); err == nil || !strings.Contains(err.Error(), "started already") {
+			t.Errorf("server: %v", err)
+		}
+		if err := s.Reload(ctx); err != nil {
+			t.Error(err)
+		}
+		b := &backend{w: w}
+		c, err := tlsconn.StartClient(ctx, tlsconn.ClientSpec{Address: "localhost:1", Dialer: b.dial, Files: w.clientFiles(t, nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Start(ctx); err == nil || !strings.Contains(err.Error(), "started already") {
+			t.Errorf("client: %v", err)
+		}
+		if _, err := c.Conn(ctx); err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -397,7 +423,7 @@ func TestFlood(t *testing.T) {
 		last := events[len(events)-1]
 		var detail []string
 		last.Detail.Each(func(key string, v any) { detail = append(detail, fmt.Sprint(key, " ", v)) })
-		if got := strings.Join(detail, ", "); got != "endpoint tls, class client_not_tls, count 495, peers 1, worst pipe, of which 495" {
+		if got := strings.Join(detail, ", "); got != "endpoint server, class client_not_tls, count 495, peers 1, worst pipe, of which 495" {
 			t.Errorf("detail %s", got)
 		}
 	})
@@ -419,7 +445,7 @@ func TestRatioAlarm(t *testing.T) {
 		}
 	}
 	s.Tick(ctx)
-	if alarms, err := alarm.List(ctx); err != nil || len(alarms) != 1 || alarms[0].ID != "tls tls: certificate refused" ||
+	if alarms, err := alarm.List(ctx); err != nil || len(alarms) != 1 || alarms[0].ID != "tls server: certificate refused" ||
 		!strings.Contains(alarms[0].Text, "20 of the last 20 handshakes, class peer_rejected_us") {
 		t.Errorf("alarms %+v, %v", alarms, err)
 	}

@@ -43,7 +43,7 @@ func (a ClientAuth) mode() tls.ClientAuthType {
 // A Spec describes an endpoint that accepts TLS connections: what all of them
 // share.
 type Spec struct {
-	// Name is what events and alarms call it; "": "tls".
+	// Name is what events and alarms call it; "": "server".
 	Name string
 
 	// Files are where certificate and key are, and what they must be good for. Its
