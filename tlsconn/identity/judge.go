@@ -97,7 +97,10 @@ func (j *judge) trusted(c content, p *Pair) []cert {
 	all := j.certs(c)
 	var last time.Time
 	for _, one := range all {
-		if why := noAuthority(one.Certificate); why != "" && !(c.field == "Roots" && selfIssued(one.Certificate)) {
+		// Who signed itself is an authority for itself: our own certificate, or that of a
+		// server that has no better one. As the authority of clients it would let in one.
+		itself := c.field != "ClientCA" && selfIssued(one.Certificate)
+		if why := noAuthority(one.Certificate); why != "" && !itself {
 			j.fault(NotACA, c.source, fmt.Sprintf("name the certificate of its issuer, %s", issuer(one.Certificate)), "%s %s", one.label(), why)
 		}
 		j.strongKey(c.source, one)

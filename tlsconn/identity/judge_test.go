@@ -386,7 +386,10 @@ func TestSoundToo(t *testing.T) {
 			b.files = Files{Usage: Client, Cert: b.files.Cert, Key: b.files.Key, ServerCA: b.files.Roots}
 		},
 		"client without a certificate": func(b *bench) { b.files = Files{Usage: Client, ServerCA: b.files.Roots} },
-		"client with nothing":          func(b *bench) { b.files = Files{Usage: Client} },
+		"client of a server that signed itself": func(b *bench) {
+			b.files = Files{Usage: Client, ServerCA: b.put("it.pem", pki.Make(pki.Want{Name: "it", Names: []string{"localhost"}}).PEM())}
+		},
+		"client with nothing": func(b *bench) { b.files = Files{Usage: Client} },
 	}
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
