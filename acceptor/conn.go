@@ -20,6 +20,7 @@ type Conn struct {
 	coming           atomic.Bool           // a frame waits in the mailbox, or is being handled
 	last             atomic.Pointer[error] // why it ended; nil: it lives, or was killed
 	header           atomic.Pointer[ProxyHeader]
+	patient          bool // others write to it, who know how long they have
 
 	// Owned by the connection's process.
 	ctx      context.Context // of the process
@@ -134,6 +135,9 @@ const lastWrite = time.Second
 
 // hurry gives a write that is under way no longer than that, from any process.
 func (c *Conn) hurry() {
+	if c.patient {
+		return
+	}
 	// A socket that takes no deadline is closed already.
 	_ = c.raw.SetWriteDeadline(time.Now().Add(lastWrite))
 }

@@ -37,6 +37,9 @@ func Resume(ctx context.Context, listener process.Target) error {
 	if err != nil {
 		return err
 	}
+	if err := t.wake(ctx); err != nil {
+		return err
+	}
 	if _, err := server.Call(ctx, t.gate, setSuspended{false}); err != nil {
 		return err
 	}
@@ -49,8 +52,9 @@ func Resume(ctx context.Context, listener process.Target) error {
 
 // tree is a listener as its controllers see it.
 type tree struct {
-	sup  process.PID
-	gate server.Ref[gate]
+	sup     process.PID
+	gate    server.Ref[gate]
+	service process.PID // zero: the Protocol is no Service, or it is just being restarted
 }
 
 // find finds the processes of a listener.
@@ -63,11 +67,15 @@ func find(ctx context.Context, listener process.Target) (t tree, err error) {
 		return t, err
 	}
 	for _, c := range children {
-		if c.ID == "gate" {
-			if t.gate, err = server.As[gate](c.PID); err == nil {
-				return t, nil
-			}
+		switch c.ID {
+		case "gate":
+			t.gate, err = server.As[gate](c.PID)
+		case "service":
+			t.service = c.PID
 		}
+	}
+	if err == nil && !t.gate.PID().IsZero() {
+		return t, nil
 	}
 	return t, fmt.Errorf("acceptor: %v is no listener, or one that is just being restarted: use the PID that Start returned, or process.Name of its Spec's Name", t.sup)
 }
@@ -88,6 +96,7 @@ func (m setSuspended) Handle(_ context.Context, g *gate) (struct{}, error) {
 	defer g.l.mu.Unlock()
 	g.l.suspended = m.on
 	if !m.on {
+		g.l.withdrawn = false
 		g.l.hurried.Store(false)
 	}
 	return struct{}{}, nil

@@ -21,6 +21,13 @@
 //	err = server.Cast(ctx, clientRef, Deliver{...}) // any message of client, from any process
 //	err = acceptor.Drain(ctx, process.Name("tcp"), 10*time.Second)
 //
+// # Other kinds of connections
+//
+// A [Service] is for what serves a net.Listener by itself, a grpc.Server for
+// example: each of its connections is a process too, for as long as the net.Conn is
+// open. Package acceptor/httpd makes one of an http.Server. A [DrainPlan] takes
+// listeners out of service behind load balancers.
+//
 // # What you may rely on
 //
 //   - Start returns when connections are accepted. If it cannot be bound, its

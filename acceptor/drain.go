@@ -30,6 +30,9 @@ func Drain(ctx context.Context, listener process.Target, within time.Duration) e
 	if err := t.suspend(ctx); err != nil {
 		return err
 	}
+	if err := t.rest(ctx); err != nil {
+		return err
+	}
 	_, err = server.Call(process.WithCallTimeout(ctx, within), t.gate, finish{})
 	if err == nil || !errors.Is(err, process.ErrTimeout) && ctx.Err() == nil {
 		return err

@@ -22,9 +22,10 @@ type Info struct {
 	Addr        net.Addr   // with the port that was chosen for port 0
 	Sockets     []net.Addr // of each listening socket; none while suspended
 	Suspended   bool
-	Connections int // all that there are
-	Uncounted   int // of them, those that do not count (see Conn.Uncount)
-	Max, Soft   int // MaxConnections, SoftConnections
+	Withdrawn   bool // it is about to be drained, see Withdraw
+	Connections int  // all that there are
+	Uncounted   int  // of them, those that do not count (see Conn.Uncount)
+	Max, Soft   int  // MaxConnections, SoftConnections
 	Acceptors   int
 	Waiting     int      // acceptors that wait for room, and so leave connections in the queue
 	Alarms      []string // names of those that are set
@@ -71,7 +72,7 @@ func (inform) Handle(_ context.Context, g *gate) (Info, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := Info{
-		PID: l.top, Name: l.spec.Name, Network: l.spec.Network, Addr: l.addr, Sockets: l.boundLocked(), Suspended: l.suspended,
+		PID: l.top, Name: l.spec.Name, Network: l.spec.Network, Addr: l.addr, Sockets: l.boundLocked(), Suspended: l.suspended, Withdrawn: l.withdrawn,
 		Connections: l.ledger.all(), Uncounted: l.ledger.uncounted, Max: o.MaxConnections, Soft: o.SoftConnections,
 		Acceptors: l.spec.Acceptors, Waiting: len(g.waiting),
 		Accepted: l.accepted.Load(), Aborted: l.aborted.Load(), Starved: l.starved.Load(),

@@ -21,6 +21,7 @@ import (
 //	│   └── ...
 //	├── gate: who may accept; counts the connections, tells them to finish
 //	├── transport, upgrade: what these Transports need, if they need something
+//	├── service: runs a Service's Serve, if the Protocol is one
 //	└── port (one for all): holds the listening socket while it runs
 //	    ├── acceptor-1: takes a connection, starts its process below connections-1
 //	    └── ...
@@ -38,6 +39,7 @@ type listener struct {
 
 	gate   atomic.Pointer[server.Ref[gate]]
 	shards []atomic.Pointer[process.PID] // the dynamic supervisors
+	hub    *hub                          // nil: the Protocol is no Service
 
 	accepted, aborted, starved atomic.Uint64
 	refusals                   refusals
@@ -52,6 +54,7 @@ type listener struct {
 	addr      net.Addr // where it was bound first: an Address with port 0 keeps its port
 	port      *port    // nil: none has been opened yet
 	suspended bool
+	withdrawn bool // it is about to be drained
 	ledger    ledger
 	sirens    map[string]*siren // by the alarm's name
 	said      map[string]*line  // by its text
@@ -112,6 +115,9 @@ func newListener(spec Spec) (*listener, error) {
 	}
 	l.current.Store(spec.options().settle(nil, time.Now()))
 	l.ledger.limits = l.settings().limits()
+	if _, ok := spec.Protocol.(Service); ok {
+		l.hub = newHub(l)
+	}
 	return l, nil
 }
 
@@ -152,6 +158,9 @@ func (l *listener) children() []supervisor.Child {
 	}
 	if t := l.spec.Upgrade; t != nil {
 		children = append(children, supervisor.Child{ID: "upgrade", Start: t.Start})
+	}
+	if l.hub != nil {
+		children = append(children, l.serviceChild())
 	}
 	return append(children, supervisor.Child{ID: "port", Start: l.open})
 }

@@ -26,7 +26,9 @@ type Options struct {
 	Access []Rule
 	Alarms []Alarm
 
-	// Protocol, HandshakeTimeout: of the connections that come after the change.
+	// Protocol, HandshakeTimeout: of the connections that come after the change. A
+	// Service stays one; a new one is called when the one before has returned, say
+	// after a drain.
 	Protocol         Handler
 	HandshakeTimeout time.Duration
 }
@@ -200,6 +202,9 @@ func (m setSettings) Handle(ctx context.Context, g *gate) (done bool, err error)
 	before := g.l.settings()
 	if before.version != m.version {
 		return false, nil
+	}
+	if err := replaceable(before.Protocol, m.Protocol); err != nil {
+		return false, err
 	}
 	now := m.settle(before, time.Now())
 	g.l.mu.Lock()
