@@ -17,15 +17,19 @@ var errLate = errors.New("acceptor: its acceptor has ended")
 // opened enters a connection, on behalf of its process, which from then on is
 // one: it is counted until it ends.
 func (l *listener) opened(ctx context.Context, in *arrival, e entry) error {
-	self := process.Self(ctx)
-	if !l.claim(self, in, e) {
+	return l.enroll(ctx, process.Self(ctx), in, e)
+}
+
+// enroll is opened for a process that does not do it itself.
+func (l *listener) enroll(ctx context.Context, pid process.PID, in *arrival, e entry) error {
+	if !l.claim(pid, in, e) {
 		return errLate
 	}
-	err := server.Cast(ctx, l, arrived{self})
+	err := server.Cast(ctx, l, arrived{pid})
 	if err == nil || errors.Is(err, process.ErrNoProc) {
 		return nil // a gate that is started now finds it by itself
 	}
-	l.closed(self, process.ErrKilled) // it was killed meanwhile, and the gate may not hear of it
+	l.closed(pid, process.ErrKilled) // it was killed meanwhile, and the gate may not hear of it
 	return fmt.Errorf("acceptor: could not tell of a connection: %w", err)
 }
 
@@ -38,6 +42,7 @@ func (l *listener) claim(pid process.PID, in *arrival, e entry) bool {
 		return false
 	}
 	in.state = begun
+	e.conn.listed = pid
 	l.conns[pid] = e
 	return true
 }
@@ -72,15 +77,16 @@ func (l *listener) closed(pid process.PID, told error) (e entry, class string, r
 }
 
 // uncount stops counting a connection; false: it is not counted, or not yet.
-func (l *listener) uncount(pid process.PID) bool {
+func (l *listener) uncount(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.conns[pid]
+	c.uncounted = true
+	e := l.conns[c.listed]
 	if !e.counts {
 		return false
 	}
 	e.counts = false
-	l.conns[pid] = e
+	l.conns[c.listed] = e
 	l.ledger.uncount()
 	return true
 }

@@ -3,6 +3,7 @@ package acceptor
 import (
 	"context"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,21 +12,23 @@ import (
 )
 
 // A Conn is a connection's hold on its socket. It belongs to the connection's
-// process: others send that one a message.
+// process: others send that one a message. In a [Subtree] all its processes may
+// write to it.
 type Conn struct {
 	raw              net.Conn // as accepted; closing it ends everything
 	listener         *listener
-	limit            time.Duration         // of a write; below 0: none
+	limit            time.Duration         // of a write, guarded by writing; below 0: none
 	handshakeTimeout time.Duration         // below 0: none
 	coming           atomic.Bool           // a frame waits in the mailbox, or is being handled
 	last             atomic.Pointer[error] // why it ended; nil: it lives, or was killed
 	header           atomic.Pointer[ProxyHeader]
-	patient          bool // others write to it, who know how long they have
+	sock             atomic.Pointer[outlet] // nil while a handshake is under way
+	writing          sync.Mutex             // held by a Write
+	patient          bool                   // others write to it, who know how long they have
+	tree             *subtree               // nil: it is no Subtree's
 
 	// Owned by the connection's process.
 	ctx      context.Context // of the process
-	sock     net.Conn        // what to write to; nil while a handshake is under way
-	layered  bool            // sock is what a Transport has made
 	inFrame  bool            // Frame has been called and has not returned
 	draining bool            // it shall finish once it is open
 	idle     time.Duration
@@ -33,7 +36,9 @@ type Conn struct {
 	ticking  *process.Timer
 	tick     any // the message of the timer
 
-	uncounted bool // Uncount was called
+	// Guarded by the listener's mu.
+	listed    process.PID // as which process it is one of the listener's connections
+	uncounted bool        // Uncount was called
 
 	// Owned by the reader, and while a frame is handled by the process.
 	cut       *cutter
@@ -45,38 +50,58 @@ type Conn struct {
 // of the network, so it is in a process.Shutdown: a handler that returns it
 // ends the connection without a crash.
 func (c *Conn) Write(b []byte) (int, error) {
-	if c.sock == nil {
+	out := c.sock.Load()
+	if out == nil {
 		return 0, ErrNotOpen
 	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	limit := c.limit
 	if c.listener.hurried.Load() {
 		limit = lastWrite
 	}
 	if limit >= 0 {
-		if err := c.sock.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		if err := out.conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 			return 0, process.Shutdown(err)
 		}
 	}
-	n, err := c.sock.Write(b)
+	n, err := out.conn.Write(b)
 	if err != nil {
 		return n, process.Shutdown(err)
 	}
-	if c.layered && !c.listener.hurried.Load() {
-		c.unhurry() // a transport may write on its own, when it reads
+	if out.layered && !c.listener.hurried.Load() {
+		out.unhurry() // a transport may write on its own, when it reads
 	}
 	return n, nil
 }
 
+func (c *Conn) setWriteTimeout(d time.Duration) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.limit = d
+}
+
+// An outlet is what a connection is written to.
+type outlet struct {
+	conn    net.Conn
+	layered bool // it is what a Transport has made
+}
+
 // unhurry takes the last write's deadline back.
-func (c *Conn) unhurry() {
+func (o *outlet) unhurry() {
 	// A socket that takes no deadline is closed, and its reader tells of it.
-	_ = c.sock.SetWriteDeadline(time.Time{})
+	_ = o.conn.SetWriteDeadline(time.Time{})
 }
 
 // NetConn returns the connection that Write writes to: the socket, or what the
 // Transport has made of it; nil before that. Its Read belongs to the protocol's
 // reader.
-func (c *Conn) NetConn() net.Conn { return c.sock }
+func (c *Conn) NetConn() net.Conn {
+	if out := c.sock.Load(); out != nil {
+		return out.conn
+	}
+	return nil
+}
 
 // RemoteAddr returns the peer's address: from Open on the client's, if a trusted
 // proxy has told it (see [Proxy]).
@@ -90,8 +115,7 @@ func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
 // its place. It is for connections that live long and do little, say one that
 // was upgraded. In all else it stays one of the listener's connections.
 func (c *Conn) Uncount() {
-	c.uncounted = true
-	if c.listener.uncount(process.Self(c.ctx)) { // else it has not been counted yet
+	if c.listener.uncount(c) { // else it has not been counted yet
 		// A gate that is started now looks by itself.
 		_ = server.Cast(c.ctx, c.listener, changed{})
 	}

@@ -25,7 +25,8 @@ import (
 // which the reader waits; the reader's end is told by a message, or, if it
 // crashed, by its exit signal.
 type connection[S any] struct {
-	Conn
+	*Conn    // own, or what a Subtree shares
+	own      Conn
 	protocol *Protocol[S]
 	reader   process.PID
 	next     chan struct{} // the connection has handled a frame
@@ -56,17 +57,29 @@ func (p Protocol[S]) starter() func(context.Context, *listener, *arrival) (proce
 // start starts the connection's process. Its caller closes the socket if that
 // fails.
 func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (process.PID, error) {
-	c := &connection[S]{protocol: p, next: make(chan struct{}, 1)}
-	c.raw, c.listener, c.limit = in.raw, l, cmp.Or(p.WriteTimeout, defaultWrite)
-	c.tick, c.got.c = tick[S]{c}, c
+	c := &connection[S]{}
+	c.Conn = &c.own
+	c.fill(l, in)
+	return c.start(ctx, p, in)
+}
+
+// fill makes a Conn of an accepted socket.
+func (c *Conn) fill(l *listener, in *arrival) {
+	c.raw, c.listener, c.limit = in.raw, l, defaultWrite
 	c.handshakeTimeout = l.settings().HandshakeTimeout
 	if l.spec.Transport == nil && l.spec.Proxy == nil {
-		c.sock = in.raw
+		c.sock.Store(&outlet{conn: in.raw})
 	}
+}
+
+func (c *connection[S]) start(ctx context.Context, p *Protocol[S], in *arrival) (process.PID, error) {
+	c.protocol, c.next = p, make(chan struct{}, 1)
+	c.setWriteTimeout(cmp.Or(p.WriteTimeout, defaultWrite))
+	c.tick, c.got.c = tick[S]{c}, c
 	ref, err := server.Start(ctx, server.Spec[S]{
 		Init: func(ctx context.Context) (*S, error) { return c.init(ctx, in) },
 		Continue: func(ctx context.Context, s *S) error {
-			if c.sock == nil {
+			if c.sock.Load() == nil {
 				return nil // Open waits for the reader
 			}
 			return c.open(ctx, s)
@@ -87,7 +100,7 @@ func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (proc
 func (c *connection[S]) init(ctx context.Context, in *arrival) (s *S, err error) {
 	c.ctx = ctx
 	self := process.Self(ctx)
-	if _, err := process.Keep(ctx, self, keeper{&c.Conn}); err != nil {
+	if _, err := process.Keep(ctx, self, keeper{c.Conn}); err != nil {
 		return nil, err
 	}
 	if c.reader, err = process.GoSpec(ctx, process.Spec{Kind: "reader"}, func(ctx context.Context) error {
@@ -101,22 +114,26 @@ func (c *connection[S]) init(ctx context.Context, in *arrival) (s *S, err error)
 			c.finish()
 		}
 	}()
-	if s, err = c.protocol.New(ctx, &c.Conn); err != nil || s == nil {
+	if s, err = c.protocol.New(ctx, c.Conn); err != nil || s == nil {
 		return nil, err // the server says what a nil state is
 	}
 	if c.idle == 0 { // else New has set it
 		c.SetIdle(c.protocol.Idle)
 	}
-	err = c.listener.opened(ctx, in, entry{conn: &c.Conn, since: time.Now(), drain: drain[S]{c}})
+	if c.tree != nil { // that is the connection
+		err = c.tree.speaks(ctx, speaker{self, drain[S]{c}})
+	} else {
+		err = c.listener.opened(ctx, in, entry{conn: c.Conn, since: time.Now(), drain: drain[S]{c}})
+	}
 	started = err == nil
 	return s, err
 }
 
 // finish lets go of the socket and of the reader, wherever that waits.
 func (c *connection[S]) finish() {
-	if c.sock != nil && c.sock != c.raw {
+	if out := c.sock.Load(); out != nil && out.conn != c.raw {
 		// The transport's goodbye; who does not hear it has gone.
-		_ = c.sock.Close()
+		_ = out.conn.Close()
 	}
 	c.close()
 	close(c.next)
@@ -203,7 +220,7 @@ func (f *frame[S]) LogValue() slog.Value {
 }
 
 func (o opened[S]) Handle(ctx context.Context, s *S) error {
-	o.c.sock, o.c.layered = o.sock, o.layered
+	o.c.sock.Store(&outlet{o.sock, o.layered})
 	o.c.heard = time.Now() // a handshake is no silence
 	o.c.next <- struct{}{}
 	if err := o.c.open(ctx, s); err != nil || !o.c.draining {
@@ -229,7 +246,7 @@ func (d drain[S]) Handle(ctx context.Context, s *S) error {
 	if d.c.protocol.Drain == nil {
 		return nil
 	}
-	if d.c.sock == nil { // it comes behind Open
+	if d.c.sock.Load() == nil { // it comes behind Open
 		d.c.draining = true
 		return nil
 	}

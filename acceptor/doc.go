@@ -25,8 +25,9 @@
 //
 // A [Service] is for what serves a net.Listener by itself, a grpc.Server for
 // example: each of its connections is a process too, for as long as the net.Conn is
-// open. Package acceptor/httpd makes one of an http.Server. A [DrainPlan] takes
-// listeners out of service behind load balancers.
+// open. Package acceptor/httpd makes one of an http.Server. With a [Subtree] each
+// connection is a supervisor, whose children share it. A [DrainPlan] takes listeners
+// out of service behind load balancers.
 //
 // # What you may rely on
 //

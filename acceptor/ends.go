@@ -52,9 +52,17 @@ func endClass(reason error) string {
 }
 
 // reason is why a connection has ended, for a gate that was told so. It may have
-// ended before the gate looked, and then nobody has kept the reason but itself.
+// ended before the gate looked, and then nobody has kept the reason but itself;
+// and the supervisor of a Subtree ends because its Speaker has.
 func (e entry) reason(told error) error {
-	if !errors.Is(told, process.ErrNoProc) {
+	unknown := errors.Is(told, process.ErrNoProc)
+	if e.conn != nil && e.conn.tree != nil {
+		if fate := e.conn.tree.fate.Load(); fate != nil {
+			return *fate
+		}
+		unknown = unknown || told == process.ErrShutdown
+	}
+	if !unknown || e.conn == nil {
 		return told
 	}
 	if last := e.conn.last.Load(); last != nil {

@@ -224,7 +224,7 @@ type finish struct{}
 
 func (finish) Handle(ctx context.Context, g *gate) (none struct{}, err error) {
 	for pid, e := range g.l.connected() {
-		if err := process.Send(ctx, pid, e.drain); err != nil {
+		if err := e.finish(ctx, pid); err != nil {
 			g.l.emit(ctx, process.LevelWarn, "could not tell a connection to finish", err, details{{"connection", pid}})
 		}
 	}

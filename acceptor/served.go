@@ -108,9 +108,9 @@ func terminate(ctx context.Context, s *served, reason error) error {
 	if reason == process.ErrShutdown {
 		s.linger(ctx)
 	}
-	if s.sock != nil && s.sock != s.raw {
+	if out := s.sock.Load(); out != nil {
 		// The transport's goodbye; who does not hear it has gone.
-		_ = s.sock.Close()
+		_ = out.conn.Close()
 	}
 	s.close()
 	return nil
@@ -167,7 +167,7 @@ func (m secured) Handle(_ context.Context, s *served) error {
 	case m.sock == nil:
 		return s.hand(s.wire)
 	}
-	s.sock = m.sock
+	s.sock.Store(&outlet{m.sock, true})
 	return s.hand(s.wrap(m.sock))
 }
 

@@ -108,7 +108,10 @@ func serve(t *testing.T, edit func(*acceptor.Spec), s *shouter, f func(t *test))
 		if s != nil {
 			s.fail = make(chan error) // of this bubble
 		}
-		spec := acceptor.Spec{Name: "street", Address: "street:0", Bind: b.street.bind, Protocol: acceptor.Service{Serve: s.Serve}}
+		spec := acceptor.Spec{Name: "street", Address: "street:0", Bind: b.street.bind}
+		if s != nil {
+			spec.Protocol = acceptor.Service{Serve: s.Serve}
+		}
 		if edit != nil {
 			edit(&spec)
 		}

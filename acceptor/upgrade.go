@@ -40,7 +40,9 @@ func (c *Conn) Upgrade(ctx context.Context) error {
 	case c.cut.buffered() > 0:
 		return process.Shutdown(ErrInjection)
 	}
-	c.unhurry() // the handshake has a time limit of its own
-	c.upgraded, c.upgrading, c.sock = true, true, nil
+	if out := c.sock.Swap(nil); out != nil {
+		out.unhurry() // the handshake has a time limit of its own
+	}
+	c.upgraded, c.upgrading = true, true
 	return nil
 }
