@@ -202,7 +202,7 @@ func TestSpecFaults(t *testing.T) {
 		want []string
 	}{
 		"nothing at all": {acceptor.Spec{}, []string{"Address is missing", "Protocol is missing"}},
-		"network":        {acceptor.Spec{Network: "udp", Address: ":0"}, []string{`Network is "udp"`}},
+		"network":        {acceptor.Spec{Network: "sctp", Address: ":0"}, []string{`Network is "sctp"`}},
 		"descriptor":     {acceptor.Spec{Network: "fd", Address: "web"}, []string{`Address is "web"`}},
 		"no descriptor":  {acceptor.Spec{Network: "fd"}, []string{"Address is missing: give the FileDescriptorName"}},
 		"mode":           {acceptor.Spec{Mode: 0o600, Address: ":0"}, []string{"unix sockets"}},
@@ -219,7 +219,7 @@ func TestSpecFaults(t *testing.T) {
 		"options of others": {acceptor.Spec{Network: "systemd", Socket: acceptor.Socket{Backlog: 1}}, []string{"Backlog= in the socket unit"}},
 		"numbers": {acceptor.Spec{Acceptors: -1, MaxConnections: -1, Overflow: 7, HandshakeTimeout: -5},
 			[]string{"Acceptors is -1", "MaxConnections is -1", "Overflow is 7", "HandshakeTimeout is"}},
-		"protocol": {acceptor.Spec{Address: ":0", Protocol: acceptor.Protocol[guest]{MaxFrame: -1, Idle: -1, Limit: -1}},
+		"protocol": {acceptor.Spec{Address: ":0", Protocol: acceptor.Protocol[guest]{MaxFrame: -1, Idle: -2, Limit: -1}},
 			[]string{"New is missing", "Split is missing", "Frame is missing", "MaxFrame is -1", "Idle is", "Limit is -1"}},
 	} {
 		t.Run(name, func(t *testing.T) {

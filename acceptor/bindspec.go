@@ -29,13 +29,13 @@ func (s *Spec) pleased(ctx context.Context, sockets []net.Listener) error {
 func (s *Spec) bindFaults() (faults []error) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	switch s.Network {
-	case "", "tcp", "tcp4", "tcp6", "unix", "systemd":
+	case "", "tcp", "tcp4", "tcp6", "unix", "systemd", "udp", "udp4", "udp6":
 	case "fd":
 		if fd, err := strconv.Atoi(s.Address); s.Address != "" && (err != nil || fd < 0) {
 			fault("Address is %q: for the network fd give the number of a descriptor", s.Address)
 		}
 	default:
-		fault("Network is %q: use tcp, tcp4, tcp6, unix, systemd or fd", s.Network)
+		fault("Network is %q: use tcp, tcp4, tcp6, unix, udp, udp4, udp6, systemd or fd", s.Network)
 	}
 	switch {
 	case s.Address != "":
@@ -59,7 +59,8 @@ func (s *Spec) bindFaults() (faults []error) {
 	case s.Acceptors > 0 && s.Sockets > s.Acceptors:
 		fault("Sockets is %d, but Acceptors is %d: each socket needs one, so raise Acceptors or leave it out", s.Sockets, s.Acceptors)
 	}
-	return append(faults, s.Socket.faults(s)...)
+	faults = append(faults, s.Socket.faults(s)...)
+	return append(faults, s.datagramFaults()...)
 }
 
 // faults are those of the options themselves, and of where they are used.

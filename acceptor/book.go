@@ -38,7 +38,7 @@ func (l *listener) claim(pid process.PID, in *arrival, e entry) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.counts = !e.conn.uncounted
-	if in.state != underway || !l.ledger.claim(in.by, e.counts) {
+	if l.peers != nil && l.suspended || in.state != underway || !l.ledger.claim(in.by, e.counts) {
 		return false
 	}
 	in.state = begun

@@ -76,6 +76,13 @@ func (c *connection[S]) start(ctx context.Context, p *Protocol[S], in *arrival) 
 	c.protocol, c.next = p, make(chan struct{}, 1)
 	c.setWriteTimeout(cmp.Or(p.WriteTimeout, defaultWrite))
 	c.tick, c.got.c = tick[S]{c}, c
+	limit := p.Limit
+	if d, ok := c.raw.(*peer); ok {
+		d.aim(c)
+		if limit > 0 {
+			limit += cmp.Or(p.Queue, defaultQueue)
+		}
+	}
 	ref, err := server.Start(ctx, server.Spec[S]{
 		Init: func(ctx context.Context) (*S, error) { return c.init(ctx, in) },
 		Continue: func(ctx context.Context, s *S) error {
@@ -87,7 +94,7 @@ func (c *connection[S]) start(ctx context.Context, p *Protocol[S], in *arrival) 
 		TrapExit:  true,
 		Exit:      c.exit,
 		Terminate: c.terminate,
-		Limit:     p.Limit,
+		Limit:     limit,
 		Inspect:   p.Inspect,
 		Grace:     p.Grace,
 	})
@@ -103,7 +110,10 @@ func (c *connection[S]) init(ctx context.Context, in *arrival) (s *S, err error)
 	if _, err := process.Keep(ctx, self, keeper{c.Conn}); err != nil {
 		return nil, err
 	}
-	if c.reader, err = process.GoSpec(ctx, process.Spec{Kind: "reader"}, func(ctx context.Context) error {
+	idle := c.protocol.Idle
+	if c.listener.peers != nil { // datagrams come by themselves
+		idle = cmp.Or(idle, defaultIdle)
+	} else if c.reader, err = process.GoSpec(ctx, process.Spec{Kind: "reader"}, func(ctx context.Context) error {
 		return c.read(ctx, self)
 	}); err != nil {
 		return nil, err
@@ -118,7 +128,7 @@ func (c *connection[S]) init(ctx context.Context, in *arrival) (s *S, err error)
 		return nil, err // the server says what a nil state is
 	}
 	if c.idle == 0 { // else New has set it
-		c.SetIdle(c.protocol.Idle)
+		c.SetIdle(idle)
 	}
 	if c.tree != nil { // that is the connection
 		err = c.tree.speaks(ctx, speaker{self, drain[S]{c}})
@@ -149,7 +159,8 @@ func (c *connection[S]) open(ctx context.Context, s *S) error {
 // exit tells the ends of our own helpers from what the protocol's links say. A
 // transport's process is a child of the reader.
 func (c *connection[S]) exit(ctx context.Context, s *S, x process.ExitSignal) error {
-	reader, helper := x.From == c.reader, x.From.Parent() == c.reader
+	reader := x.From == c.reader
+	helper := !c.reader.IsZero() && x.From.Parent() == c.reader
 	switch {
 	case reader && x.Reason == nil:
 		return nil // it has said what there was to say

@@ -20,7 +20,8 @@ func Addr(ctx context.Context, listener process.Target) (net.Addr, error) {
 
 // Suspend closes the listening socket, so that clients are refused and go
 // elsewhere. The connections live on. Once it has returned no further one
-// arrives. A listener that is suspended already stays so.
+// arrives. A listener that is suspended already stays so. That of a UDP listener
+// stays open for the peers that there are; datagrams of others are refused.
 func Suspend(ctx context.Context, listener process.Target) error {
 	t, err := find(ctx, listener)
 	if err != nil {
@@ -55,6 +56,7 @@ type tree struct {
 	sup     process.PID
 	gate    server.Ref[gate]
 	service process.PID // zero: the Protocol is no Service, or it is just being restarted
+	packets bool        // of a UDP listener
 }
 
 // find finds the processes of a listener.
@@ -72,6 +74,8 @@ func find(ctx context.Context, listener process.Target) (t tree, err error) {
 			t.gate, err = server.As[gate](c.PID)
 		case "service":
 			t.service = c.PID
+		case "socket":
+			t.packets = true
 		}
 	}
 	if err == nil && !t.gate.PID().IsZero() {
@@ -83,6 +87,9 @@ func find(ctx context.Context, listener process.Target) (t tree, err error) {
 func (t tree) suspend(ctx context.Context) error {
 	if _, err := server.Call(ctx, t.gate, setSuspended{true}); err != nil {
 		return err
+	}
+	if t.packets {
+		return nil // the peers that there are need the socket
 	}
 	return supervisor.TerminateChild(ctx, t.sup, "port")
 }

@@ -29,6 +29,37 @@
 // connection is a supervisor, whose children share it. A [DrainPlan] takes listeners
 // out of service behind load balancers.
 //
+// # UDP
+//
+// With the network "udp", "udp4" or "udp6" each peer is a connection: the first
+// datagram from an address starts its process, and all of them come to its Frame.
+//
+//	acceptor.Spec{
+//		Name:     "syslog",
+//		Network:  "udp",
+//		Address:  ":514",
+//		Protocol: acceptor.Protocol[source]{New: newSource, Frame: (*source).line, Idle: time.Minute},
+//		MaxConnections: 10000,
+//	}
+//
+// All else is as for streams: limits, Access and Rate, [Connections], [Suspend],
+// [Drain], alarms, counters, messages of other processes. What differs:
+//
+//   - There is no Split, and no Transport. Write sends one datagram.
+//   - Nobody tells that a peer has gone, so silence ends it: Idle is 1 min unless
+//     it is set. A peer that comes back begins anew.
+//   - Nobody waits. A peer above MaxConnections is refused without a word to it; a
+//     datagram that finds no room in its peer's Queue is dropped, and counted
+//     (Info.Dropped), and so one peer cannot hold up another.
+//   - A suspended listener keeps its socket for the peers that there are.
+//   - Errors of the socket that an ICMP message causes are about some one peer:
+//     they are counted (Info.Aborted). A socket that is broken is opened anew, at
+//     the same address, and the peers live on.
+//   - A peer that is silent costs no goroutine.
+//
+// The address of a datagram is what its sender says it is: before you send much
+// more than you were sent, have the peer prove that it is there.
+//
 // # What you may rely on
 //
 //   - Start returns when connections are accepted. If it cannot be bound, its

@@ -45,6 +45,8 @@ func endClass(reason error) string {
 		return "truncated"
 	case errors.Is(reason, syscall.ECONNRESET), errors.Is(reason, syscall.EPIPE):
 		return "peer_reset"
+	case errors.Is(reason, syscall.ECONNREFUSED), errors.Is(reason, syscall.EHOSTUNREACH), errors.Is(reason, syscall.ENETUNREACH):
+		return "unreachable"
 	case errors.Is(reason, os.ErrDeadlineExceeded):
 		return "timeout"
 	}

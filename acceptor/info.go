@@ -35,13 +35,14 @@ type Info struct {
 	Refusals map[Refusal]uint64 // the same by reason; what never happened is left out
 	Aborted  uint64             // connections that went away before they were accepted
 	Starved  uint64             // times that Accept found no descriptor or memory
+	Dropped  uint64             // datagrams of peers that were served, see Protocol.Queue and MaxFrame
 
 	// Ends counts the connections that have ended, by class:
 	//
 	//   - normal: the protocol was done, server.Stop(nil); closed: the peer was
 	//   - truncated: the peer ended the stream in the middle of a frame
 	//   - idle, frame_too_long: the protocol's limits
-	//   - peer_reset, timeout: the network, or a peer that did not read
+	//   - peer_reset, unreachable, timeout: the network, or a peer that did not read
 	//   - handshake_failed, handshake_timeout: of the Transport
 	//   - injection: bytes in clear ahead of an upgrade, see [Conn.Upgrade]
 	//   - proxy_missing, proxy_untrusted, proxy_invalid, proxy_timeout: see
@@ -79,6 +80,9 @@ func (inform) Handle(_ context.Context, g *gate) (Info, error) {
 		Ends: l.countedLocked(),
 	}
 	i.Refusals, i.Refused = l.refusals.counts()
+	if l.peers != nil {
+		i.Dropped = l.peers.dropped.Load()
+	}
 	for name, s := range l.sirens {
 		if s.set {
 			i.Alarms = append(i.Alarms, name)

@@ -26,6 +26,9 @@ import (
 //	    ├── acceptor-1: takes a connection, starts its process below connections-1
 //	    └── ...
 //
+// A UDP listener has no Transport; its socket is a child before the connections,
+// because they all write to it, and the acceptors read it.
+//
 // It stops from below: no more connections are accepted, then those that there
 // are end. A listening socket that breaks is opened again, and the connections
 // live on. Suspended means that there is no port.
@@ -40,6 +43,7 @@ type listener struct {
 	gate   atomic.Pointer[server.Ref[gate]]
 	shards []atomic.Pointer[process.PID] // the dynamic supervisors
 	hub    *hub                          // nil: the Protocol is no Service
+	peers  *peers                        // nil: it is no UDP listener
 
 	accepted, aborted, starved atomic.Uint64
 	refusals                   refusals
@@ -114,9 +118,12 @@ func newListener(spec Spec) (*listener, error) {
 		ends:   make(map[string]uint64),
 	}
 	l.current.Store(spec.options().settle(nil, time.Now()))
-	l.ledger.limits = l.settings().limits()
+	l.keepTo(l.settings().limits())
 	if _, ok := spec.Protocol.(Service); ok {
 		l.hub = newHub(l)
+	}
+	if spec.datagrams() {
+		l.peers = newPeers(l)
 	}
 	return l, nil
 }
@@ -131,6 +138,9 @@ func (l *listener) succeed(before *listener) {
 	}
 	if port != nil {
 		port.close()
+	}
+	if before.peers != nil {
+		before.peers.close()
 	}
 	l.addr = addr
 }
@@ -149,6 +159,14 @@ func (l *listener) start(ctx context.Context) (process.PID, error) {
 }
 
 func (l *listener) children() []supervisor.Child {
+	if l.peers != nil {
+		return []supervisor.Child{
+			{ID: "socket", Start: l.peers.open},
+			{ID: "connections", Start: supervisor.StartFunc(l.connections())},
+			{ID: "gate", Start: server.StartFunc(l.gateSpec())},
+			{ID: "port", Start: l.peers.receive},
+		}
+	}
 	children := []supervisor.Child{
 		{ID: "connections", Start: supervisor.StartFunc(l.connections())},
 		{ID: "gate", Start: server.StartFunc(l.gateSpec())},

@@ -44,19 +44,22 @@ func (s *Spec) options() Options {
 
 const defaultSoftWait = time.Second
 
-// faults are everything that is wrong with them.
-func (o *Options) faults() (faults []error) {
+// faults are everything that is wrong with them; datagrams: for a UDP listener.
+func (o *Options) faults(datagrams bool) (faults []error) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if o.Protocol == nil {
 		fault("Protocol is missing: nobody would speak on the connections")
 	} else {
-		faults = append(faults, o.Protocol.faults()...)
+		faults = append(faults, o.Protocol.faults(datagrams)...)
 	}
 	if o.MaxConnections < 0 {
 		fault("MaxConnections is %d: use 0 for no limit", o.MaxConnections)
 	}
 	if o.Overflow != Wait && o.Overflow != Refuse {
 		fault("Overflow is %d: use Wait or Refuse", o.Overflow)
+	}
+	if datagrams && o.SoftConnections > 0 {
+		fault("SoftConnections is %d, but datagrams do not wait in a queue until there is room: leave it out", o.SoftConnections)
 	}
 	if o.SoftConnections < 0 {
 		fault("SoftConnections is %d: use 0 for no limit", o.SoftConnections)
@@ -131,6 +134,14 @@ func (o *Options) limits() limits {
 	return l
 }
 
+// keepTo puts limits in force. mu is held.
+func (l *listener) keepTo(now limits) {
+	if l.spec.datagrams() {
+		now.overflow = Refuse // they do not wait
+	}
+	l.ledger.limits = now
+}
+
 func (l *listener) settings() *settings { return l.current.Load() }
 
 // GetOptions returns a listener's options as they are now.
@@ -166,7 +177,7 @@ func SetOptions(ctx context.Context, listener process.Target, edit func(*Options
 		}
 		next := now.clone()
 		edit(&next)
-		if faults := next.faults(); len(faults) > 0 {
+		if faults := next.faults(t.packets); len(faults) > 0 {
 			return fmt.Errorf("acceptor: options of %v, which stay as they are:\n%w", t.sup, errors.Join(faults...))
 		}
 		done, err := server.Call(ctx, t.gate, setSettings{next, now.version})
@@ -210,7 +221,7 @@ func (m setSettings) Handle(ctx context.Context, g *gate) (done bool, err error)
 	g.l.mu.Lock()
 	done = g.l.current.CompareAndSwap(before, now)
 	if done {
-		g.l.ledger.limits = now.limits()
+		g.l.keepTo(now.limits())
 	}
 	g.l.mu.Unlock()
 	if !done {

@@ -62,12 +62,12 @@ func TestOptionFaults(t *testing.T) {
 		"HandshakeTimeout is -2ns":       func(o *Options) { o.HandshakeTimeout = -2 },
 	} {
 		o := Options{Protocol: someProtocol()}
-		if faults := o.faults(); len(faults) > 0 {
+		if faults := o.faults(false); len(faults) > 0 {
 			t.Fatalf("the zero options are refused: %v", faults)
 		}
 		edit(&o)
 		var all []string
-		for _, err := range o.faults() {
+		for _, err := range o.faults(false) {
 			all = append(all, err.Error())
 		}
 		if got := strings.Join(all, "\n"); !strings.Contains(got, want) {

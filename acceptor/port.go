@@ -140,6 +140,10 @@ func (p *port) accept(ctx context.Context, ln net.Listener, conns shard) error {
 // it was told to stop meanwhile. It will be, if the gate has died: the port is
 // started again after the gate. To crash as well would only hurry ahead of that.
 func (p *port) ended(ctx context.Context, err error) error {
+	return unanswered(ctx, p.sockets[0].Addr(), err)
+}
+
+func unanswered(ctx context.Context, at net.Addr, err error) error {
 	_, died := errors.AsType[*process.ExitError](err)
 	if died || errors.Is(err, process.ErrNoProc) {
 		<-ctx.Done()
@@ -147,11 +151,14 @@ func (p *port) ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("acceptor: %v: %w", p.sockets[0].Addr(), err)
+	return fmt.Errorf("acceptor: %v: %w", at, err)
 }
 
 // boundLocked returns the addresses of the sockets that are open.
 func (l *listener) boundLocked() (addrs []net.Addr) {
+	if l.peers != nil {
+		return l.peers.bound()
+	}
 	if l.port == nil || l.port.closed.Load() {
 		return nil
 	}

@@ -12,7 +12,8 @@ import (
 
 // A Protocol says what the connections of a listener are: servers with state S
 // (see package process/server), one process for each connection, that get the
-// peer's frames besides their own messages. New, Split and Frame are needed.
+// peer's frames besides their own messages. New, Split and Frame are needed; on UDP
+// there is no Split.
 //
 //	acceptor.Protocol[client]{
 //		New:   func(_ context.Context, c *acceptor.Conn) (*client, error) { return &client{conn: c}, nil },
@@ -38,18 +39,20 @@ type Protocol[S any] struct {
 	Open func(ctx context.Context, s *S) error
 
 	// Split cuts the peer's stream into frames, as it does for a bufio.Scanner.
-	// It runs in another process than the rest, and must not touch S.
+	// It runs in another process than the rest, and must not touch S. On UDP
+	// there is none: each datagram is a frame.
 	Split bufio.SplitFunc
 	// MaxFrame is the longest frame, with all that Split needs to see to cut it;
-	// 0: 64 KiB. A longer one ends the connection with [ErrFrameTooLong].
+	// 0: 64 KiB. A longer one ends the connection with [ErrFrameTooLong]; a longer
+	// datagram is dropped, and counted.
 	MaxFrame int
 
 	// Frame handles one frame. The next one comes when it has returned, and
 	// frame is not valid after that.
 	Frame func(ctx context.Context, s *S, frame []byte) error
 
-	// Idle is how long the peer may be silent; 0: for ever. [Conn.SetIdle]
-	// changes it. Then OnIdle is called, each time that much has passed again;
+	// Idle is how long the peer may be silent; 0: for ever, but 1 min on UDP, where
+	// nobody tells that he has gone; Infinity: for ever. [Conn.SetIdle] changes it. Then OnIdle is called, each time that much has passed again;
 	// nil ends the connection with [ErrIdle].
 	Idle   time.Duration
 	OnIdle func(ctx context.Context, s *S) error
@@ -72,6 +75,10 @@ type Protocol[S any] struct {
 	// WriteTimeout is how long one write may take; 0: 30 s, Infinity: for ever.
 	WriteTimeout time.Duration
 
+	// Queue is how many datagrams of one peer may wait for Frame; 0: 64. Those that
+	// find no room are dropped, and counted (Info.Dropped). For UDP only.
+	Queue int
+
 	Limit   int            // of messages in the mailbox, frames not counted; 0: none
 	Inspect func(s *S) any // what crash reports show of the state; nil: nothing
 	Grace   time.Duration  // see process.Spec; 0: the node's
@@ -92,20 +99,23 @@ var (
 
 // A Handler is a [Protocol] of any state.
 type Handler interface {
-	faults() []error
+	faults(datagrams bool) []error
 	// starter returns what starts a connection, for all of them.
 	starter() func(context.Context, *listener, *arrival) (process.PID, error)
 }
 
 // faults are those of the Protocol itself.
-func (p Protocol[S]) faults() (faults []error) {
+func (p Protocol[S]) faults(datagrams bool) (faults []error) {
 	fault := func(format string, args ...any) {
 		faults = append(faults, fmt.Errorf("Protocol of %T: "+format, append([]any{*new(S)}, args...)...))
 	}
 	if p.New == nil {
 		fault("New is missing: it makes the state of a connection")
 	}
-	if p.Split == nil {
+	if datagrams && p.Split != nil {
+		fault("Split is for streams: each datagram is a frame, so leave it out")
+	}
+	if p.Split == nil && !datagrams {
 		fault("Split is missing: it cuts the stream into frames (bufio.ScanLines is one)")
 	}
 	if p.Frame == nil {
@@ -114,8 +124,11 @@ func (p Protocol[S]) faults() (faults []error) {
 	if p.MaxFrame < 0 {
 		fault("MaxFrame is %d: use 0 for %d", p.MaxFrame, defaultFrame)
 	}
-	if p.Idle < 0 {
-		fault("Idle is %v: use 0 for no limit", p.Idle)
+	if p.Idle < 0 && p.Idle != process.Infinity {
+		fault("Idle is %v: use a time or Infinity", p.Idle)
+	}
+	if p.Queue < 0 || p.Queue > 0 && !datagrams {
+		fault("Queue is %d: it is for datagrams, and 0 means %d", p.Queue, defaultQueue)
 	}
 	if p.Limit < 0 {
 		fault("Limit is %d: use 0 for none", p.Limit)

@@ -87,7 +87,7 @@ func reset(raw net.Conn) {
 
 // abort has a connection be reset when it is closed.
 func abort(raw net.Conn) {
-	if tcp, ok := raw.(*net.TCPConn); ok {
+	if tcp, ok := raw.(interface{ SetLinger(sec int) error }); ok {
 		// Without it the peer sees an end; that is all.
 		_ = tcp.SetLinger(0)
 	}

@@ -21,6 +21,7 @@ const (
 	textFailed   = "connection refused: its process did not start"
 	textShed     = "connection refused: out of file descriptors (raise ulimit -n, or set MaxConnections below it)"
 	textStarved  = "out of file descriptors or memory: accepting waits (raise ulimit -n, or set MaxConnections below it)"
+	textNoMemory = "out of memory for datagrams: reading waits (net.core.rmem_max, Socket.ReadBuffer)"
 	textAgain    = "connections are accepted again"
 	textReserve  = "no descriptor can be kept in reserve: out of descriptors, clients would wait and not be told"
 	textBusy     = "alarm: its Callback is not called again, for it has not returned yet"

@@ -48,11 +48,14 @@ type Service struct {
 	PeerFirst bool
 }
 
-func (s Service) faults() []error {
+func (s Service) faults(datagrams bool) (faults []error) {
 	if s.Serve == nil {
-		return []error{errors.New("Service: Serve is missing: nobody would accept the connections")}
+		faults = append(faults, errors.New("Service: Serve is missing: nobody would accept the connections"))
 	}
-	return nil
+	if datagrams {
+		faults = append(faults, errors.New("Service: it is for connections: use a Protocol for datagrams"))
+	}
+	return faults
 }
 
 func (s Service) starter() func(context.Context, *listener, *arrival) (process.PID, error) {

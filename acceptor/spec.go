@@ -18,6 +18,7 @@ type Spec struct {
 	// sockets that the program was started with, by socket activation; "fd" for a
 	// listening socket that it got in any other way. Those stay open with whoever
 	// opened them: while the listener is suspended clients wait in their queue.
+	// "udp", "udp4" and "udp6" are for datagrams, see the package's chapter on UDP.
 	Network string
 	// Address is "host:port", where port 0 takes a free one that [Addr] tells,
 	// or the path of a unix socket. A socket file that a dead program has left
@@ -58,7 +59,8 @@ type Spec struct {
 
 	// Acceptors is how many processes wait for connections, each with a
 	// supervisor of its own for those that it has accepted; 0: 4, or Sockets if
-	// that is more.
+	// that is more. On UDP they read datagrams, and the order of those of one peer
+	// is kept by one of them only; 0: 1.
 	Acceptors int
 
 	// MaxConnections is how many connections there are at most, all acceptors
@@ -99,6 +101,9 @@ type Spec struct {
 	// nil one say what can be done about them. It is called once for each of
 	// Sockets, at the first one's address.
 	Bind func(ctx context.Context, network, address string) (net.Listener, error)
+	// BindPacket opens the socket of a UDP listener; nil: the operating system's.
+	// Setting a read deadline in the past must end a ReadFrom that waits.
+	BindPacket func(ctx context.Context, network, address string) (net.PacketConn, error)
 }
 
 // An Overflow says what happens to a connection above MaxConnections.
@@ -125,7 +130,11 @@ func (s Spec) withDefaults() Spec {
 	if s.Network == "" {
 		s.Network = "tcp"
 	}
-	if s.Acceptors == 0 {
+	switch {
+	case s.Acceptors > 0:
+	case s.datagrams():
+		s.Acceptors = 1
+	default:
 		s.Acceptors = max(defaultAcceptors, s.Sockets)
 	}
 	return s
@@ -141,7 +150,7 @@ func (s *Spec) validate() error {
 		fault("Acceptors is %d: use 0 for %d", s.Acceptors, defaultAcceptors)
 	}
 	o := s.options()
-	faults = append(faults, o.faults()...)
+	faults = append(faults, o.faults(s.datagrams())...)
 	if len(faults) == 0 {
 		return nil
 	}

@@ -74,7 +74,7 @@ func Speaker[S any](c *Conn, p Protocol[S]) supervisor.Child {
 		Significant: true,
 		Shutdown:    c.listener.spec.Shutdown,
 		Start: func(ctx context.Context) (process.PID, error) {
-			if faults := p.faults(); len(faults) > 0 {
+			if faults := p.faults(false); len(faults) > 0 {
 				return process.PID{}, errors.Join(faults...)
 			}
 			if c.tree == nil || c.tree.top != process.Self(ctx) || c.tree.speaker.Load() != nil {
@@ -101,11 +101,14 @@ func (c *Conn) Speaker() process.PID {
 	return process.PID{}
 }
 
-func (t Subtree) faults() []error {
+func (t Subtree) faults(datagrams bool) (faults []error) {
 	if t.Tree == nil {
-		return []error{errors.New("Subtree: Tree is missing: it describes the processes of a connection")}
+		faults = append(faults, errors.New("Subtree: Tree is missing: it describes the processes of a connection"))
 	}
-	return nil
+	if datagrams {
+		faults = append(faults, errors.New("Subtree: it is for connections: use a Protocol for datagrams"))
+	}
+	return faults
 }
 
 func (t Subtree) starter() connect { return t.start }

@@ -99,6 +99,14 @@ func (w *wire) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
+// SetLinger says what closing does with what was not sent yet, on TCP.
+func (w *wire) SetLinger(sec int) error {
+	if c, ok := w.Conn.(interface{ SetLinger(sec int) error }); ok {
+		return c.SetLinger(sec)
+	}
+	return errors.ErrUnsupported
+}
+
 // SyscallConn gives access to the descriptor, if there is one.
 func (w *wire) SyscallConn() (syscall.RawConn, error) {
 	if c, ok := w.Conn.(syscall.Conn); ok {
