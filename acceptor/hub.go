@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"slices"
 	"sync"
 
 	"github.com/coppice-go/coppice/process"
@@ -136,7 +135,8 @@ func (in *inlet) Accept() (net.Conn, error) {
 		return nil, &net.OpError{Op: "accept", Net: in.l.spec.Network, Addr: in.Addr(), Err: net.ErrClosed}
 	}
 	conn := in.queue[0]
-	in.queue = slices.Delete(in.queue, 0, 1)
+	in.queue[0] = nil
+	in.queue = in.queue[1:]
 	return conn, nil
 }
 

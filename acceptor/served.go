@@ -25,6 +25,9 @@ type served struct {
 	// Owned by the process.
 	helper  process.PID // in which open ran; zero: there was nothing to do
 	opening bool        // it has not told of its end yet
+	// The Transport has a process for the connection, whose end says more of it
+	// than the socket's does.
+	witnessed bool
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -87,14 +90,10 @@ func (s *served) hand(conn net.Conn) error {
 	return nil
 }
 
-// exit tells whose end it is that takes the connection along.
+// exit tells whose end it is that takes the connection along: that of a helper
+// which crashed.
 func (s *served) exit(x process.ExitSignal) error {
-	switch {
-	case x.Reason == nil, x.Reason == process.ErrShutdown:
-		return nil
-	case process.Clean(x.Reason) && x.From.Parent() == s.helper:
-		return server.Stop(x.Reason) // the Transport's process, which says why
-	case process.Clean(x.Reason):
+	if process.Clean(x.Reason) {
 		return nil
 	}
 	return &process.ExitError{PID: x.From, Name: x.From.Path(), Reason: x.Reason}
@@ -149,6 +148,8 @@ type (
 	}
 	// hungUp: the socket was closed.
 	hungUp struct{}
+	// testified: the process that the Transport has for the connection has ended.
+	testified struct{ reason error }
 	// leave asks to finish.
 	leave struct{}
 	// unheard: it was asked to, and the peer had not said anything then.
@@ -157,7 +158,7 @@ type (
 	orphaned struct{}
 )
 
-func (m secured) Handle(_ context.Context, s *served) error {
+func (m secured) Handle(ctx context.Context, s *served) error {
 	s.opening = false
 	switch {
 	case m.err != nil && isFault(m.err):
@@ -168,17 +169,53 @@ func (m secured) Handle(_ context.Context, s *served) error {
 		return s.hand(s.wire)
 	}
 	s.sock.Store(&outlet{m.sock, true})
+	if p, ok := m.sock.(interface{ PID() process.PID }); ok {
+		s.witnessed = true
+		if _, err := server.Monitor(ctx, p.PID(), func(d process.Down) testified { return testified{d.Reason} }); err != nil {
+			return err
+		}
+	}
 	return s.hand(s.wrap(m.sock))
 }
 
-func (hungUp) Handle(_ context.Context, s *served) error {
-	if s.opening {
+func (hungUp) Handle(ctx context.Context, s *served) error {
+	switch {
+	case s.opening:
 		return nil // it will say how that ended
+	case s.witnessed: // so will the Transport, which looks closer
+		_, err := server.After(ctx, lastWord, testified{})
+		return err
 	}
-	if err := s.wire.fault(); err != nil {
-		return server.Stop(process.Shutdown(err))
+	return s.conclude(nil)
+}
+
+// lastWord is how long a Transport's process has to say how a connection ended,
+// when its socket has been closed.
+const lastWord = time.Second
+
+// Handle ends the connection with what the Transport's process says. If it has
+// nothing to say, its socket is closed, too.
+func (m testified) Handle(_ context.Context, s *served) error {
+	s.witnessed = false
+	select {
+	case <-s.wire.shut:
+		return s.conclude(m.reason)
+	default:
 	}
-	return server.Stop(nil)
+	if m.reason == nil || m.reason == process.ErrShutdown {
+		return nil
+	}
+	return s.conclude(m.reason)
+}
+
+// conclude ends the connection: because of why, or else of what the socket has met.
+func (s *served) conclude(why error) error {
+	if why == nil || why == process.ErrShutdown {
+		if why = s.wire.fault(); why != nil {
+			why = process.Shutdown(why)
+		}
+	}
+	return server.Stop(why)
 }
 
 func (leave) Handle(ctx context.Context, s *served) error {

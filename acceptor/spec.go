@@ -41,7 +41,8 @@ type Spec struct {
 	// supervisor of the listener, and must not call the listener.
 	Listening func(ctx context.Context, sockets []net.Listener) error
 
-	// Protocol is what the connections speak: a [Protocol].
+	// Protocol is what the connections speak: a [Protocol], or a [Service] or a
+	// [Subtree].
 	Protocol Handler
 
 	// Proxy has trusted proxies tell whom they pass on, with the PROXY protocol;

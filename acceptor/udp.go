@@ -22,14 +22,15 @@ func (s *Spec) datagrams() bool {
 
 // datagramFaults are the fields that are not for the other kind of listener.
 func (s *Spec) datagramFaults() (faults []error) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if !s.datagrams() {
 		if s.BindPacket != nil {
-			faults = append(faults, errors.New("BindPacket is for UDP: set Network to udp, or use Bind"))
+			fault("BindPacket is for UDP: set Network to udp, or use Bind")
 		}
 		return faults
 	}
 	if s.Bind != nil {
-		faults = append(faults, errors.New("Bind opens listening sockets: use BindPacket on UDP"))
+		fault("Bind opens listening sockets: use BindPacket on UDP")
 	}
 	o := &s.Socket
 	for _, f := range []struct {
@@ -42,7 +43,7 @@ func (s *Spec) datagramFaults() (faults []error) {
 		{"Socket.KeepAlive", o.KeepAlive != (net.KeepAliveConfig{}) || o.NoKeepAlive},
 	} {
 		if f.set {
-			faults = append(faults, fmt.Errorf("%s is for connections: leave it out on UDP", f.name))
+			fault("%s is for connections: leave it out on UDP", f.name)
 		}
 	}
 	return faults

@@ -27,6 +27,10 @@
 //		return srv.Serve(listener)
 //	})
 //
+// On a listener of package acceptor such servers get connections that are
+// processes, with limits and an orderly drain: see acceptor.Service and package
+// acceptor/httpd.
+//
 // # Panics
 //
 // The function of a [Ticker] runs in its child's process: a panic there ends
