@@ -66,8 +66,8 @@ func (p *proc) bury(abandoned bool) {
 	if again {
 		return
 	}
-	if name != "" {
-		p.node.names.release(name, p)
+	if name != "" && p.node.names.release(name, p) {
+		p.named(Unregistered, name, nil)
 	}
 	for _, k := range keepers {
 		p.forgottenBy(k)

@@ -37,12 +37,17 @@ func (in *Inbox[M]) Take(match func(M) bool) M {
 func (in *Inbox[M]) TakeWithin(d time.Duration, match func(M) bool) (m M, ok bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	limit := timer.C
 	if d <= 0 {
 		closed := make(chan time.Time)
 		close(closed)
-		return in.take(match, closed)
+		limit = closed
 	}
-	return in.take(match, timer.C)
+	m, ok = in.take(match, limit)
+	if !ok && in.p.node.wants(TimedOut) {
+		in.p.emit(Event{Kind: TimedOut})
+	}
+	return m, ok
 }
 
 // Len is how many messages and signals wait to be taken.
@@ -64,8 +69,12 @@ func (in *Inbox[M]) take(match func(M) bool, limit <-chan time.Time) (m M, ok bo
 				return m, false
 			}
 		}
-		if m = in.message(in.saved[i]); match(m) {
+		e := in.saved[i]
+		if m = in.message(e); match(m) {
 			in.saved = append(in.saved[:i], in.saved[i+1:]...)
+			if in.p.node.wants(Received) {
+				in.p.emit(Event{Kind: Received, Peer: PID{e.from}, Msg: m})
+			}
 			return m, true
 		}
 	}

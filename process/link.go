@@ -65,6 +65,9 @@ func Unlink(ctx context.Context, to Target) error {
 	if !unlink(self, p, func() bool { return !self.fenced.Load() }) {
 		return self.refusal() // its end must still reach those it is linked to
 	}
+	if self != p && self.node.wants(Unlinked) {
+		self.emit(Event{Kind: Unlinked, Peer: PID{p}})
+	}
 	return nil
 }
 

@@ -37,11 +37,12 @@ func (t *names) claim(name string, p *proc) error {
 	return nil
 }
 
-func (t *names) release(name string, p *proc) {
+// release makes p's name free, and reports whether it was still p's.
+func (t *names) release(name string, p *proc) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.byID[name] != p {
-		return
+		return false
 	}
 	delete(t.byID, name)
 	if g := p.group; g != nil && g.stopping.Load() {
@@ -50,6 +51,7 @@ func (t *names) release(name string, p *proc) {
 		}
 		t.lost[name] = g
 	}
+	return true
 }
 
 func (t *names) find(name string) *proc {
@@ -104,6 +106,14 @@ func Register(ctx context.Context, name string, to Target) error {
 	if self.fenced.Load() {
 		return fmt.Errorf("process: register %q: %w", name, self.refusal())
 	}
+	if err := p.register(name); err != nil {
+		return err
+	}
+	p.named(Registered, name, self)
+	return nil
+}
+
+func (p *proc) register(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -133,14 +143,23 @@ func Unregister(ctx context.Context, name string) error {
 	if p == nil {
 		return n.names.missing(name)
 	}
+	if !p.unregister(name) {
+		return noProc(name)
+	}
+	p.named(Unregistered, name, self)
+	return nil
+}
+
+// unregister takes the name away from p, if it is still p's.
+func (p *proc) unregister(name string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.name != name {
-		return noProc(name)
+		return false
 	}
-	n.names.release(name, p)
+	p.node.names.release(name, p)
 	p.name = ""
-	return nil
+	return true
 }
 
 // Whereis returns the process that has the name.

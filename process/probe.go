@@ -13,25 +13,29 @@ import (
 type Kind uint32
 
 const (
-	Spawned     Kind = 1 << iota // PID was started by Peer
-	Exited                       // PID has ended with Reason
-	Crashed                      // PID is about to end with Reason, which is not clean; Detail is a *CrashReport
-	Abandoned                    // PID is dead, but its goroutine still runs
-	Linked                       // PID linked itself to Peer
-	Sent                         // PID sends Msg to Peer
-	Called                       // PID calls Peer with Msg
-	Received                     // PID takes Msg, from Peer
-	Handled                      // PID has handled Msg; Reason is what its handler returned
-	Replied                      // PID has answered Peer; Reason is the answer's error
-	Changed                      // a state machine changed state
-	Supervised                   // a supervisor decided something
-	Application                  // an application changed phase
-	Network                      // a listener or a connection
-	Warned                       // something that somebody should look at
-	allKinds    Kind = 1<<iota - 1
+	Spawned      Kind = 1 << iota // PID was started by Peer
+	Exited                        // PID has ended with Reason
+	Crashed                       // PID is about to end with Reason, which is not clean; Detail is a *CrashReport
+	Abandoned                     // PID is dead, but its goroutine still runs
+	Linked                        // PID linked itself to Peer
+	Unlinked                      // PID took its link to Peer away, if there was one
+	Registered                    // PID was given a name, by Peer; Detail has it as "name"
+	Unregistered                  // PID has lost its name, by Peer or by its own end; Detail has it as "name"
+	Sent                          // PID sends Msg to Peer
+	Called                        // PID calls Peer with Msg
+	Received                      // PID takes Msg, from Peer
+	TimedOut                      // PID, a raw process, waited for a message for as long as it wanted to
+	Handled                       // PID has handled Msg; Reason is what its handler returned
+	Replied                       // PID has answered Peer; Reason is the answer's error
+	Changed                       // a state machine changed state
+	Supervised                    // a supervisor decided something
+	Application                   // an application changed phase
+	Network                       // a listener or a connection
+	Warned                        // something that somebody should look at
 )
 
-var kindNames = [...]string{"spawned", "exited", "crashed", "abandoned", "linked", "sent", "called", "received",
+var kindNames = [...]string{"spawned", "exited", "crashed", "abandoned", "linked",
+	"unlinked", "registered", "unregistered", "sent", "called", "received", "timed_out",
 	"handled", "replied", "changed", "supervised", "application", "network", "warned"}
 
 // String returns the names of the bits, joined by "|".
@@ -88,8 +92,21 @@ type Detail interface {
 	Each(func(key string, value any))
 }
 
+// nameDetail is the name that an event is about.
+type nameDetail string
+
+func (n nameDetail) Each(f func(key string, value any)) { f("name", string(n)) }
+
+// named is the event of a name's coming or going. The caller holds no lock.
+func (p *proc) named(k Kind, name string, by *proc) {
+	if p.node.wants(k) {
+		p.emit(Event{Kind: k, Peer: PID{by}, Detail: nameDetail(name)})
+	}
+}
+
 // A Probe looks at what happens on a node. Event is called in the process that
-// it is about, so in that process's order; it must be quick and never block.
+// acts, so in that process's order: that is PID, save where Peer does something
+// to it. It must be quick and never block.
 type Probe interface {
 	Wants() Kind // looked at when the probe is set
 	Event(Event)
@@ -138,13 +155,14 @@ func Wants(ctx context.Context, k Kind) bool {
 	return err == nil && p.node.wants(k)
 }
 
+// reports are the kinds that reports come in.
+const reports = Crashed | Abandoned | Supervised | Application | Network | Warned
+
 // textProbe is what a node has until it is given another: no report may go
 // unseen.
 type textProbe struct{ w io.Writer }
 
-func (textProbe) Wants() Kind {
-	return allKinds &^ (Sent | Called | Received | Handled | Replied | Changed | Linked | Spawned | Exited)
-}
+func (textProbe) Wants() Kind { return reports }
 
 func (t textProbe) Event(e Event) {
 	if e.Level < LevelInfo {

@@ -28,15 +28,20 @@ func Reregister(ctx context.Context, name string, to Target) error {
 		if self.fenced.Load() {
 			return fmt.Errorf("process: register %q: %w", name, self.refusal())
 		}
-		if done, err := p.takeName(name, has); done || err != nil {
+		switch taken, err := p.takeName(name, has); {
+		case err != nil:
 			return err
+		case taken:
+			has.named(Unregistered, name, self)
+			p.named(Registered, name, self)
+			return nil
 		}
 	}
 }
 
 // takeName is one attempt to take a name from the one that has it. It fails if
 // that one has lost it meanwhile.
-func (p *proc) takeName(name string, from *proc) (done bool, err error) {
+func (p *proc) takeName(name string, from *proc) (taken bool, err error) {
 	a, b := p, from
 	if a.id > b.id { // always the older first, as in Link
 		a, b = b, a

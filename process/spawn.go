@@ -139,6 +139,9 @@ func (p *proc) spawn(ctx context.Context, spec *Spec, starter *waiter, m *monito
 	if p.node.wants(Spawned) {
 		c.emit(Event{Kind: Spawned, Peer: PID{p}})
 	}
+	if spec.Name != "" {
+		c.named(Registered, spec.Name, p)
+	}
 	launch(c.runFn)
 	return c, nil
 }
