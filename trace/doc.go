@@ -44,4 +44,10 @@
 // program gives the same bytes, as far as it settles itself what comes first:
 // the events of one process are in order, and a sending is before its receiving;
 // what two processes do at the same instant may stand either way round.
+//
+// What a stream is about is said by the fields of its [StreamSpec], and by a
+// [Pattern] if it is what messages hold that matters; a pattern may add a note to
+// a line. [Streams] lists those that are open. What was written is read back with
+// a [Reader], while it is still being written with [Follow]; [Files] keep the last
+// part of a long stream.
 package trace

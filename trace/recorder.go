@@ -23,6 +23,9 @@ type recorder struct {
 // timeOver says that the stream has had its time.
 type timeOver struct{}
 
+// flush asks to write what is queued, and is answered when that is done.
+type flush struct{ process.Call }
+
 // Init opens the stream.
 func (r *recorder) Init(ctx context.Context) error {
 	r.pid, r.began = process.Self(ctx), time.Now()
@@ -40,6 +43,9 @@ func (r *recorder) Handle(_ context.Context, msg any) error {
 		r.close(ByTime)
 	}
 	r.drain()
+	if f, ok := msg.(*flush); ok {
+		f.Reply(nil, r.err)
+	}
 	if r.over.Load() {
 		return process.End(nil)
 	}
@@ -55,7 +61,7 @@ func (r *recorder) Terminate(context.Context, error) error {
 	r.close(ByNode)
 	r.drain()
 	r.mu.Lock()
-	end := End{Why: r.why, Events: r.written, Dropped: r.dropped}
+	end := End{Why: r.why, Events: r.written, Dropped: r.dropped, Err: r.fault}
 	r.mu.Unlock()
 	if r.err == nil {
 		r.err = r.write(end)

@@ -22,6 +22,7 @@ const (
 	ByContext Why = "cancelled" // the ctx that it was opened with is done
 	ByNode    Why = "node"      // the node stops
 	ByWriter  Why = "broken"    // its writer failed
+	ByPattern Why = "pattern"   // its pattern panicked
 	ByKill    Why = "killed"    // its process was killed: what was still queued is lost
 )
 
@@ -31,7 +32,7 @@ type End struct {
 	Why     Why   `json:"end"`
 	Events  int   `json:"events"`            // written
 	Dropped int   `json:"dropped,omitempty"` // let through by the filter, lost because the writer was slow
-	Err     error `json:"-"`                 // of the writer, if Why is ByWriter
+	Err     error `json:"-"`                 // if Why is ByWriter or ByPattern
 }
 
 // A Record is one line of a stream.
@@ -43,12 +44,14 @@ type Record struct {
 	Path     string            `json:"path,omitempty"` // where that is in the tree
 	Peer     uint64            `json:"peer,omitempty"` // the other one
 	PeerPath string            `json:"peer_path,omitempty"`
+	Gone     bool              `json:"gone,omitempty"` // what was sent finds the other one ended
 	Type     string            `json:"type,omitempty"` // of the message
 	Msg      string            `json:"msg,omitempty"`  // as far as it may be shown
 	Text     string            `json:"text,omitempty"` // of a report
 	Reason   string            `json:"reason,omitempty"`
 	Abnormal bool              `json:"abnormal,omitempty"` // the reason is not clean
 	Detail   map[string]string `json:"detail,omitempty"`
+	Note     string            `json:"note,omitempty"`    // of the pattern that accepted the message
 	Dropped  int               `json:"dropped,omitempty"` // events lost right before this one
 }
 
@@ -70,9 +73,10 @@ type Session struct {
 	lost    int      // let through since, and not queued
 	dropped int      // all that were lost
 	second  time.Duration
-	burst   int // let through within that second
-	why     Why // it is to end
-	ended   End // it has ended
+	burst   int   // let through within that second
+	why     Why   // it is to end
+	fault   error // what its pattern panicked with
+	ended   End   // it has ended
 }
 
 // PID returns the process that writes the stream.
@@ -93,6 +97,29 @@ func (s *Session) Matches() (n int) {
 func (s *Session) Stop(ctx context.Context) (End, error) {
 	s.end(ByStop)
 	return s.Wait(ctx)
+}
+
+// Flush returns when all that was let through before is written (OTP:
+// trace_delivered and flush_trace_port). It waits as long as [process.Do] would.
+// An error says that this was not so: the writer failed, the stream was killed,
+// or ctx was done first; it may be any ctx.
+func (s *Session) Flush(ctx context.Context) error {
+	ctx, err := process.Acting(ctx, s.t.node.Context())
+	if err != nil {
+		return err
+	}
+	err = process.Do(ctx, s.pid, &flush{})
+	if _, over := errors.AsType[*process.ExitError](err); !over {
+		return err
+	}
+	end, err := s.Wait(ctx)
+	if err == nil && end.Why == ByKill {
+		return errors.New("trace: the stream was killed: what was still queued is lost")
+	}
+	if end.Why == ByWriter {
+		return end.Err
+	}
+	return err
 }
 
 // Wait returns when the stream has ended. An error says that ctx was done
@@ -143,9 +170,30 @@ func (s *Session) event(ev process.Event) {
 		s.t.detach(s)
 		return
 	}
-	if s.admit(s.record(ev)) {
+	note, ok, err := s.spec.Match.accepts(&ev)
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	if !ok {
+		return
+	}
+	r := s.record(ev)
+	r.Note = note
+	if s.admit(r) {
 		rouse(s.t.node, s.pid)
 	}
+}
+
+// fail ends the stream because its pattern panicked.
+func (s *Session) fail(err error) {
+	s.mu.Lock()
+	if s.why == "" {
+		s.fault = err
+	}
+	s.closeLocked(ByPattern)
+	s.mu.Unlock()
+	rouse(s.t.node, s.pid)
 }
 
 // record takes from an event all that a line shows, now: its message is
@@ -153,6 +201,9 @@ func (s *Session) event(ev process.Event) {
 func (s *Session) record(ev process.Event) Record {
 	r := Record{T: max(0, ev.Time.Sub(s.began)), Event: ev.Kind.String(), PID: ev.PID.ID(), Path: ev.PID.Path(),
 		Peer: ev.Peer.ID(), PeerPath: ev.Peer.Path(), Text: ev.Text, Abnormal: !process.Clean(ev.Reason)}
+	if ev.Kind&(process.Sent|process.Called) != 0 {
+		r.Gone = !ev.Peer.Alive()
+	}
 	if t := messageType(ev.Msg); t != nil {
 		r.Type = t.String()
 		if ev.Kind != process.Handled { // by now its handler may have passed it on

@@ -25,8 +25,10 @@ type StreamSpec struct {
 	Kinds    process.Kind // 0: every kind
 	Under    string       // a path in the tree: that process and those below it, born or not yet
 	PID      process.PID  // events about it, or with it as the other side
+	Peer     process.PID  // events with it as the other side: what it is sent, what is received from it
 	Abnormal bool         // only what has a reason that is not clean
 	Message  reflect.Type // only what has a message of that type: reflect.TypeFor[Add]()
+	Match    Pattern      // only what has a message that it accepts; not for [process.Handled]
 
 	Limit int           // of events; 0: 100, at most 10,000
 	Rate  int           // of events in one second; 0: 50
@@ -51,6 +53,9 @@ func (s *StreamSpec) validate() error {
 	}
 	if unknown := s.Kinds &^ everyKind(); unknown != 0 {
 		fault("Kinds has bits that are no kind: %#x", uint32(unknown))
+	}
+	if s.Kinds&process.Handled != 0 && !s.Match.isZero() {
+		fault("Match is set, and Kinds has Handled: what was handled may be somebody else's by then; look at Received")
 	}
 	if s.Limit < 0 || s.Limit > maxLimit {
 		fault("Limit is %d: it is at least 1 and at most %d", s.Limit, maxLimit)
@@ -83,6 +88,7 @@ func (s *StreamSpec) matches(ev *process.Event) bool {
 	switch {
 	case s.Kinds&ev.Kind == 0,
 		!s.PID.IsZero() && ev.PID != s.PID && ev.Peer != s.PID,
+		!s.Peer.IsZero() && ev.Peer != s.Peer,
 		s.Abnormal && process.Clean(ev.Reason),
 		s.Message != nil && messageType(ev.Msg) != s.Message:
 		return false
@@ -102,10 +108,7 @@ func (s *StreamSpec) covers(pid process.PID) bool {
 // messageType is the type that a user knows a message by: what an envelope
 // carries, and what a pointer points to.
 func messageType(msg any) reflect.Type {
-	if e, ok := msg.(interface{ Message() any }); ok {
-		msg = e.Message()
-	}
-	t := reflect.TypeOf(msg)
+	t := reflect.TypeOf(carried(msg))
 	if t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -119,17 +122,12 @@ func Stream(ctx context.Context, spec StreamSpec) (*Session, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
 	}
-	node, err := process.NodeOf(ctx)
+	t, err := tracerOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pid, ok := process.Whereis(ctx, name)
-	w, is := pid.Behaviour().(*writer)
-	if !ok || !is {
-		return nil, fmt.Errorf("trace: node %s has no tracer: call trace.Start when you make the node", node.Name())
-	}
-	s := &Session{t: w.t, spec: spec}
-	birth := process.WithBirth(node.Context(), process.Birth{ID: "stream"})
+	s := &Session{t: t, spec: spec}
+	birth := process.WithBirth(t.node.Context(), process.Birth{ID: "stream"})
 	_, err = process.Start(birth, process.Spec{Kind: kind, TrapExit: true, Behaviour: &recorder{Session: s, owner: ctx}})
 	if err != nil {
 		return nil, err

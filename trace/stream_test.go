@@ -388,6 +388,10 @@ func TestStreamRefuses(t *testing.T) {
 				t.Errorf("bad spec: %v; want all faults, among them that of %s", err, field)
 			}
 		}
+		_, err = Stream(node.Context(), StreamSpec{To: &buffer{}, Kinds: process.Handled, Match: Match[greet](nil)})
+		if err == nil || !strings.Contains(err.Error(), "StreamSpec.Match ") {
+			t.Errorf("a pattern for what was handled: %v, want a refusal", err)
+		}
 		for i := range maxSessions + 1 {
 			_, err = Stream(node.Context(), StreamSpec{To: &buffer{}})
 			if i < maxSessions && err != nil {
