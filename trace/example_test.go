@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 
 	"github.com/coppice-go/coppice/process"
@@ -114,4 +115,59 @@ func (timeless) Write(line []byte) (int, error) {
 	}
 	_, err := os.Stdout.Write(line)
 	return len(line), err
+}
+
+// A long stream whose last part is kept in files, and read back. Only large bills
+// are of interest here.
+func ExampleFiles() {
+	node := process.NewNode(process.NodeSpec{})
+	defer node.Stop(context.Background())
+	dir, err := os.MkdirTemp("", "trace")
+	defer os.RemoveAll(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = trace.Start(node.Context(), trace.Options{})
+	till, err2 := server.Start(node.Context(), server.Spec[Till]{Name: "till"})
+	files := trace.Files{Path: filepath.Join(dir, "till"), Size: 64 << 10, Keep: 4}
+	out, err3 := files.Create()
+	if err := errors.Join(err, err2, err3); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	s, err := trace.Stream(node.Context(), trace.StreamSpec{
+		To:    out,
+		Kinds: process.Called,
+		Match: trace.MatchNote(func(m Split) (string, bool) { return "large", m.Bill > 100 }),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for bill := range 3 {
+		if _, err := server.Call(node.Context(), till, Split{Bill: 60 * bill, Guests: 2}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	_, err = s.Stop(context.Background())
+	in, err2 := files.Open()
+	if err := errors.Join(err, out.Close(), err2); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer in.Close()
+	for r := trace.NewReader(in); ; {
+		record, err := r.Next()
+		if err != nil {
+			end, _ := r.End()
+			fmt.Println(end.Why, err)
+			return
+		}
+		fmt.Println(record.Event, record.PeerPath, record.Msg, record.Note)
+	}
+	// Output:
+	// called till trace_test.Split{Bill:120 Guests:2} large
+	// stopped EOF
 }
