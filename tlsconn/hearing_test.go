@@ -12,13 +12,13 @@ import (
 func TestHearing(t *testing.T) {
 	const alert, handshake, secret = "\x15\x03\x03\x00\x02\x02\x30", "\x16\x03\x03\x00\x03abc", "\x17\x03\x03\x00\x13" + "0123456789012345678"
 	for in, want := range map[string]string{
-		"":                                        "",
-		alert:                                     "received unknown_ca",
-		handshake + alert:                         "received unknown_ca",
-		handshake + secret + alert:                "received unknown_ca",
-		alert + handshake:                         "", // it was not the last word
-		handshake + "\x15\x03\x03":                "",
-		"\x15\x03\x03\x00\x02\x02":                "", // cut
+		"":                         "",
+		alert:                      "received unknown_ca",
+		handshake + alert:          "received unknown_ca",
+		handshake + secret + alert: "received unknown_ca",
+		alert + handshake:          "", // it was not the last word
+		handshake + "\x15\x03\x03": "",
+		"\x15\x03\x03\x00\x02\x02": "", // cut
 		"\x15\x03\x03\x00\x13ABCDEFGHIJKLMNOPQRS": "", // encrypted
 		"\x17\x03\x03\x00\x00" + alert:            "received unknown_ca",
 		"\x17\x03\x03\xff\xff" + alert:            "", // within a record
