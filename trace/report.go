@@ -1,8 +1,10 @@
 package trace
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -70,9 +72,9 @@ func (r *report) write(log zerolog.Logger, node string) {
 	defer survive()
 	e := begin(log, level(r.Level), r.Time, node).Str(fieldEvent, r.Kind.String())
 	r.who(e)
-	if r.Reason != nil {
-		e.Str(fieldReason, render.Clip(render.Error(r.Reason), maxLine))
-		if links := chain(r.Reason); len(links) > 1 {
+	if reason := r.reason(); reason != nil {
+		e.Str(fieldReason, render.Clip(render.Error(reason), maxLine))
+		if links := chain(reason); len(links) > 1 {
 			e.Strs(fieldChain, links)
 		}
 	}
@@ -83,6 +85,16 @@ func (r *report) write(log zerolog.Logger, node string) {
 		r.Detail.Each(func(key string, value any) { r.detail(e, key, value) })
 	}
 	e.Msg(r.Text)
+}
+
+// reason is what the record gives as one. A reason that is the detail as well is
+// told by its fields already: then what it wraps is.
+func (r *report) reason() error {
+	own, is := r.Reason.(process.Detail)
+	if is && reflect.TypeOf(own).Kind() == reflect.Pointer && own == r.Detail {
+		return errors.Unwrap(r.Reason)
+	}
+	return r.Reason
 }
 
 // begin starts a record with what all of them have.

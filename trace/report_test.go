@@ -134,6 +134,36 @@ func TestDetails(t *testing.T) {
 	})
 }
 
+// A fault is an error that says by fields what it is.
+type fault struct{ cause error }
+
+func (f *fault) Error() string                { return "torn: " + f.cause.Error() }
+func (f *fault) Unwrap() error                { return f.cause }
+func (f *fault) Each(yield func(string, any)) { yield("class", "torn") }
+
+// A reason that is its own detail is not told twice.
+func TestReasonIsDetail(t *testing.T) {
+	traced(t, func(t *testing.T, node *process.Node, log *buffer) {
+		f, other := &fault{fmt.Errorf("save: %w", errDisk)}, &fault{errDisk}
+		for _, e := range []process.Event{{Reason: f, Detail: f}, {Reason: f, Detail: other}, {Reason: f}} {
+			e.Kind, e.Level, e.Text = process.Network, process.LevelWarn, "paper"
+			process.Emit(node.Context(), e)
+		}
+		var got [][]any
+		for _, r := range log.records(t) {
+			got = append(got, []any{r["reason"], r["chain"], r["class"]})
+		}
+		want := [][]any{
+			{"save: disk is full", []any{"save", "disk is full"}, "torn"},
+			{"torn: save: disk is full", []any{"torn", "save", "disk is full"}, "torn"},
+			{"torn: save: disk is full", []any{"torn", "save", "disk is full"}, nil},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("reason, chain, class (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // A goroutine that does not come back is shown where it stands.
 func TestAbandonedReport(t *testing.T) {
 	traced(t, func(t *testing.T, node *process.Node, log *buffer) {
