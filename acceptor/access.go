@@ -123,7 +123,7 @@ func (l *listener) admits(ctx context.Context, peer net.Addr) error {
 	if !denied(l.settings().access, peer) {
 		return nil
 	}
-	l.say(ctx, process.LevelWarn, textDenied, nil, details{{"peer", peer}})
+	l.say(ctx, process.LevelWarn, textDenied, nil, details{{"remote", peer}})
 	return &DeniedError{peer}
 }
 

@@ -116,8 +116,8 @@ func TestProxy(t *testing.T) {
 					t.Errorf("the header says %+v", h)
 				}
 				for _, e := range t.log.Events(process.Network) {
-					if e.Text == "connection closed" && detail(e, "peer") != c.peerWant {
-						t.Errorf("the event names %q, want %q", detail(e, "peer"), c.peerWant)
+					if e.Text == "connection closed" && detail(e, "remote") != c.peerWant {
+						t.Errorf("the event names %q, want %q", detail(e, "remote"), c.peerWant)
 					}
 				}
 				if got := t.lines(process.LevelInfo); len(got) > 0 {

@@ -75,7 +75,7 @@ func (l *listener) refuse(ctx context.Context, raw net.Conn, why Refusal, reason
 	default: // New, or who closes the listener, knows
 		return
 	}
-	l.say(ctx, level, text, reason, details{{"peer", peer}})
+	l.say(ctx, level, text, reason, details{{"remote", peer}})
 }
 
 // reset closes a connection that nobody will serve, so that the peer sees a

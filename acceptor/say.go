@@ -133,7 +133,7 @@ func (l *listener) emit(ctx context.Context, level process.Level, text string, r
 
 // tellClosed tells tracers of the end of a connection.
 func (l *listener) tellClosed(ctx context.Context, m process.Down, e entry, class string) {
-	d := details{{"listener", l.spec.Name}, {"class", class}, {"peer", e.conn.RemoteAddr()}}
+	d := details{{"listener", l.spec.Name}, {"class", class}, {"remote", e.conn.RemoteAddr()}}
 	process.Emit(ctx, process.Event{Kind: process.Network, Text: "connection closed", Peer: m.PID, Reason: m.Reason, Detail: d})
 }
 

@@ -294,7 +294,7 @@ func (l *life) LogValue() slog.Value {
 	c := l.c
 	attrs := []slog.Attr{slog.String("endpoint", c.ep.name)}
 	if p := c.peer(); p != nil {
-		attrs = append(attrs, slog.String("peer", p.String()))
+		attrs = append(attrs, slog.String("remote", p.String()))
 	}
 	if !l.owner.IsZero() {
 		attrs = append(attrs, slog.String("owner", l.owner.String()))

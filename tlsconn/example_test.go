@@ -110,7 +110,7 @@ func ExampleFault() {
 	fmt.Println(err)
 	// Output:
 	// server_not_tls negotiating peer
-	// tlsconn: server_not_tls in state negotiating, endpoint db, peer pipe, sni db.example.com: tls: first record does not look like a TLS handshake
+	// tlsconn: server_not_tls in state negotiating, endpoint db, remote pipe, sni db.example.com: tls: first record does not look like a TLS handshake
 }
 
 // The table of a connection, as Mermaid draws it.

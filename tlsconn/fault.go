@@ -34,9 +34,9 @@ func (f *Fault) Error() string {
 	fmt.Fprintf(&b, "tlsconn: %v in state %v", f.Class, f.Stage)
 	f.Each(func(key string, value any) {
 		switch key {
-		case "endpoint", "peer", "subject", "serial":
+		case "endpoint", "remote", "subject", "serial":
 			fmt.Fprintf(&b, ", %s %v", key, value)
-		case "sni", "alert", "reason":
+		case "sni", "alert", "why":
 			fmt.Fprintf(&b, ", %s %s", key, value)
 		}
 	})
@@ -71,11 +71,11 @@ func (f *Fault) Each(yield func(key string, value any)) {
 	yield("stage", f.Stage.String())
 	yield("blame", f.Blame.String())
 	if f.Peer != nil {
-		yield("peer", f.Peer.String())
+		yield("remote", f.Peer.String())
 	}
 	text("sni", f.SNI)
 	text("alert", f.Alert.String())
-	text("reason", f.Reason)
+	text("why", f.Reason)
 	text("subject", f.Subject)
 	text("serial", f.Serial)
 }

@@ -73,5 +73,5 @@ func (k keptBack) Each(yield func(key string, value any)) {
 	yield("count", k.count)
 	yield("peers", k.peers)
 	yield("worst", k.worst)
-	yield("of which", k.most)
+	yield("worst_count", k.most)
 }

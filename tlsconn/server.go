@@ -110,6 +110,7 @@ func (l *life) start(ctx context.Context) (err error) {
 		l.owner = process.Self(ctx)
 	}
 	m := machine.With(l.init)
+	ctx = process.WithBirth(ctx, process.Birth{ID: "tls"}) // the path of one that has no parent
 	if l.owner.IsZero() {
 		_, err = m.Start(ctx)
 	} else {

@@ -423,7 +423,7 @@ func TestFlood(t *testing.T) {
 		last := events[len(events)-1]
 		var detail []string
 		last.Detail.Each(func(key string, v any) { detail = append(detail, fmt.Sprint(key, " ", v)) })
-		if got := strings.Join(detail, ", "); got != "endpoint server, class client_not_tls, count 495, peers 1, worst pipe, of which 495" {
+		if got := strings.Join(detail, ", "); got != "endpoint server, class client_not_tls, count 495, peers 1, worst pipe, worst_count 495" {
 			t.Errorf("detail %s", got)
 		}
 	})
