@@ -69,8 +69,8 @@ const (
 type Alarm struct {
 	Kind  AlarmKind
 	Set   bool
-	Text  string // what is wrong, and what to do; what came of it when cleared
-	Err   error  // of CannotReload: the *Error
+	Text  string // what is wrong; of Expiry, what to do; what came of it when cleared
+	Err   error  // of CannotReload: the *Error, with what to do
 	Stage Stage  // of Expiry
 }
 
@@ -161,7 +161,7 @@ func (r *Rotation) unfit(now time.Time, seen digest, err error) Change {
 	if what := checks(err); !now.Before(patient) && r.pair != nil && !slices.Equal(what, r.bad.alarm) {
 		r.bad.alarm = what
 		c.Alarms = append(c.Alarms, Alarm{Kind: CannotReload, Set: true, Err: err,
-			Text: fmt.Sprintf("cannot reload, and serve on: %v\n%v", r.pair, err)})
+			Text: fmt.Sprintf("cannot reload %s, and serve on: %v", r.Files.Cert, r.pair)})
 	}
 	var ages time.Time
 	if r.pair != nil {

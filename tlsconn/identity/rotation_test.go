@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func (u *turning) look(after time.Duration, fresh bool, next time.Duration, chec
 }
 
 // alarms compares what is told: the kind and + for set, - for cleared, then a
-// part of the text.
+// part of the text or of the error.
 func (u *turning) alarms(c Change, want ...string) {
 	u.Helper()
 	ok := len(c.Alarms) == len(want)
@@ -55,13 +56,13 @@ func (u *turning) alarms(c Change, want ...string) {
 		if a.Set {
 			sign = "+"
 		}
-		ok = head == string(a.Kind)+sign && strings.Contains(a.Text, text)
+		ok = head == string(a.Kind)+sign && strings.Contains(fmt.Sprint(a.Text, a.Err), text)
 	}
 	if !ok {
 		u.Errorf("alarms are\n\t%+v\nwant\n\t%q", c.Alarms, want)
 	}
 	for _, a := range c.Alarms {
-		u.quiet(a.Text)
+		u.quiet(fmt.Sprint(a.Text, a.Err))
 	}
 }
 
