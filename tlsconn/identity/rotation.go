@@ -161,7 +161,7 @@ func (r *Rotation) unfit(now time.Time, seen digest, err error) Change {
 	if what := checks(err); !now.Before(patient) && r.pair != nil && !slices.Equal(what, r.bad.alarm) {
 		r.bad.alarm = what
 		c.Alarms = append(c.Alarms, Alarm{Kind: CannotReload, Set: true, Err: err,
-			Text: fmt.Sprintf("cannot reload %s, and serve on: %v", r.Files.Cert, r.pair)})
+			Text: fmt.Sprintf("cannot reload, and serve on: %v, once read from %s", r.pair, r.Files.Cert)})
 	}
 	var ages time.Time
 	if r.pair != nil {
