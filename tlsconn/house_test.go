@@ -24,9 +24,10 @@ type house struct {
 	listener process.PID
 	addr     net.Addr
 
-	bound int           // how often a socket was opened
-	ended chan error    // the reasons of connections, as Terminate is told
-	pipes chan net.Conn // where the listener is no socket
+	bound  int                // how often a socket was opened
+	opened chan *tlsconn.Conn // connections that were established
+	ended  chan error         // the reasons of connections, as Terminate is told
+	pipes  chan net.Conn      // where the listener is no socket
 }
 
 // A guest is one connection behind the listener.
@@ -34,7 +35,7 @@ type guest struct{ conn *acceptor.Conn }
 
 // build makes a house of which the listener is not started.
 func build(t *testing.T, spec tlsconn.Spec) *house {
-	h := &house{T: t, ended: make(chan error, 16), server: tlsconn.NewServer(spec)}
+	h := &house{T: t, opened: make(chan *tlsconn.Conn, 16), ended: make(chan error, 16), server: tlsconn.NewServer(spec)}
 	h.rec = &processtest.Recorder{Kinds: reports | process.Exited | process.Spawned}
 	h.ctx = processtest.Node(t, process.NodeSpec{Probe: h.rec})
 	return h
@@ -64,6 +65,7 @@ func (h *house) start(bind func(context.Context, string, string) (net.Listener, 
 		},
 		Protocol: acceptor.Protocol[guest]{
 			New:   func(_ context.Context, c *acceptor.Conn) (*guest, error) { return &guest{c}, nil },
+			Open:  func(_ context.Context, g *guest) error { h.opened <- g.conn.NetConn().(*tlsconn.Conn); return nil },
 			Split: bufio.ScanBytes,
 			Frame: func(_ context.Context, g *guest, b []byte) error {
 				_, err := g.conn.Write(b)
