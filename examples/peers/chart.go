@@ -45,10 +45,18 @@ func bars(all cells, r row) (out []bar) {
 		case c.ok():
 			out = append(out, bar{name: p.name, own: p.role <= variant, value: c.median(), lo: c.min(), hi: c.max(), pale: c.Lesser != ""})
 		default:
-			out = append(out, bar{name: p.name, text: "failed: " + c.Failed})
+			out = append(out, bar{name: p.name, text: shorten("failed: "+c.Failed, 90)})
 		}
 	}
 	return out
+}
+
+// shorten cuts a text where a chart has no more room.
+func shorten(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }
 
 // A scale gives values their place in a chart.
@@ -134,16 +142,21 @@ func chart(r *report, row row) string {
 	c.text(12, 22, `font-size="14" font-weight="bold"`, r.title(row))
 	c.axis(bottom, row.unit)
 	for i, b := range list {
-		c.bar(float64(plotTop+barStep*i+(barStep-barHeight)/2), b)
+		c.bar(barTop(i), b)
 	}
 	if hasGoal {
 		x := c.s.x(goal)
 		c.printf(`<path d="M%.1f %d V%.1f" stroke="%s" stroke-width="1.5" stroke-dasharray="5 3"/>`, x, plotTop-6, bottom, colourGoal)
 		c.text(x, plotTop-9, fmt.Sprintf(`fill="%s" text-anchor="middle" font-size="11"`, colourGoal), "goal "+number(goal))
 	}
+	for i, b := range list { // above the line of the goal
+		c.label(barTop(i)+barHeight/2+4, b)
+	}
 	c.printf("</svg>")
 	return c.String()
 }
+
+func barTop(i int) float64 { return float64(plotTop + barStep*i + (barStep-barHeight)/2) }
 
 // strictest is the lowest figure that a goal of the row asks for.
 func strictest(r *report, row row) (x float64, ok bool) {
@@ -181,14 +194,7 @@ func (c *canvas) axis(bottom float64, unit string) {
 }
 
 func (c *canvas) bar(y float64, b bar) {
-	middle := y + barHeight/2
-	weight := ""
-	if b.own {
-		weight = `font-weight="bold"`
-	}
-	c.text(plotLeft-8, middle+4, `text-anchor="end" `+weight, b.name)
 	if b.text != "" {
-		c.text(plotLeft+6, middle+4, fmt.Sprintf(`fill="%s"`, colourFailed), b.text)
 		return
 	}
 	colour, opacity := colourOther, 1.0
@@ -200,11 +206,26 @@ func (c *canvas) bar(y float64, b bar) {
 	}
 	c.printf(`<rect x="%d" y="%.1f" width="%.1f" height="%d" fill="%s" fill-opacity="%.1f"/>`, plotLeft, y, c.s.x(b.value)-plotLeft, barHeight, colour, opacity)
 	lo, hi := c.s.x(b.lo), c.s.x(b.hi)
-	c.printf(`<path d="M%.1f %.1f H%.1f M%.1f %.1f v6 M%.1f %.1f v6" stroke="%s"/>`, lo, middle, hi, lo, middle-3, hi, middle-3, colourWhisker)
-	label := number(b.value)
-	if b.pale {
-		label += " (did less)"
+	c.printf(`<path d="M%.1f %.1f H%.1f m0 -3 v6 M%.1f %.1f v6" stroke="%s"/>`, lo, y+barHeight/2, hi, lo, y+barHeight/2-3, colourWhisker)
+}
+
+// rim keeps a text readable where a line passes.
+const rim = ` stroke="white" stroke-width="4" paint-order="stroke"`
+
+// label writes who a bar is of, and its figure.
+func (c *canvas) label(y float64, b bar) {
+	weight := ""
+	if b.own {
+		weight = `font-weight="bold"`
 	}
-	// A rim of white, where the line of the goal passes.
-	c.text(max(hi, c.s.x(b.value))+8, middle+4, weight+` stroke="white" stroke-width="4" paint-order="stroke"`, label)
+	c.text(plotLeft-8, y, `text-anchor="end" `+weight, b.name)
+	if b.text != "" {
+		c.text(plotLeft+6, y, fmt.Sprintf(`fill="%s"`, colourFailed)+rim, b.text)
+		return
+	}
+	figure := number(b.value)
+	if b.pale {
+		figure += " (did less)"
+	}
+	c.text(max(c.s.x(b.hi), c.s.x(b.value))+8, y, weight+rim, figure)
 }
