@@ -73,13 +73,15 @@ func (o options) run(ctx context.Context) error {
 	if r.Machine.busy() {
 		fmt.Printf("\nThe machine was busy (load %.2f in the minute before): these figures are noise.\n", r.Machine.Load)
 	}
-	if o.out == "" {
-		return nil
+	if o.out != "" {
+		if err := r.save(o.out); err != nil {
+			return err
+		}
+		if err := publish(r, o.out); err != nil {
+			return err
+		}
 	}
-	if err := r.save(o.out); err != nil {
-		return err
-	}
-	return publish(r, o.out)
+	return r.own()
 }
 
 // measure builds everything and runs it.

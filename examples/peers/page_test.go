@@ -214,6 +214,24 @@ func TestCells(t *testing.T) {
 	}
 }
 
+// A run in which we lose something ends with an error; others may.
+func TestOwnFaults(t *testing.T) {
+	r := &report{Cells: cells{
+		{Peer: "coppice", Row: "spawn", Values: []float64{1}},
+		{Peer: "goroutines", Row: "spawn", Failed: "lost"},
+		{Peer: "ergo", Row: "tree stop", Values: []float64{1}, Lesser: "half"},
+	}}
+	if err := r.own(); err != nil {
+		t.Error(err)
+	}
+	r.Cells = append(r.Cells, &cell{Peer: "coppice", Row: "timer", Failed: "2 lost"},
+		&cell{Peer: "coppice, no reports", Row: "burst", Values: []float64{1}, Lesser: "half"})
+	const want = "coppice, timer: 2 lost\ncoppice, no reports, burst: half"
+	if err := r.own(); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // What is published can be read back, and charts of rows that are gone go.
 func TestPublish(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "night.json")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -104,6 +105,18 @@ func (all *cells) add(peer string, w work.Workload, o outcome) {
 			c.Detail[key] = append(c.Detail[key], v)
 		}
 	}
+}
+
+// own is an error if we have lost something or left it out ourselves: slow we
+// may be, wrong not.
+func (r *report) own() error {
+	var faults []error
+	for _, c := range r.Cells {
+		if p, _ := findPeer(c.Peer); p.role <= variant && (c.Failed != "" || c.Lesser != "") {
+			faults = append(faults, fmt.Errorf("%s, %s: %s%s", c.Peer, c.Row, c.Failed, c.Lesser))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // load reads a report. An empty one, {}, is that of no run.

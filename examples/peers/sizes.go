@@ -44,7 +44,7 @@ var full = map[string]counts{
 }
 
 var sizes = []size{
-	{"tiny", 1, time.Second, 10 * time.Second, map[string]counts{
+	{"tiny", 1, time.Second, 30 * time.Second, map[string]counts{
 		"spawn":        {N: 500},
 		"idle":         {N: 500},
 		"send 1-1":     {K: 10_000},
