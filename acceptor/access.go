@@ -110,8 +110,9 @@ func denied(rules []Rule, addr net.Addr) bool {
 
 // denies reports whether Access keeps out a connection that was just accepted. If
 // a proxy is still to tell whose it is, [listener.admits] is asked later.
-func (l *listener) denies(peer net.Addr) bool {
-	if p := l.spec.Proxy; p != nil && peer != nil && p.trusts(peer) {
+func (l *listener) denies(in *arrival) bool {
+	peer := in.raw.RemoteAddr()
+	if p := in.bound.Proxy; p != nil && peer != nil && p.trusts(peer) {
 		return false
 	}
 	return denied(l.settings().access, peer)

@@ -3,7 +3,6 @@ package acceptor
 import (
 	"context"
 	"errors"
-	"net"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -29,56 +28,74 @@ func (l *listener) before(ctx context.Context) (permit bool, err error) {
 
 // take starts the process of an accepted connection, or refuses it. The error
 // is that of a gate that does not answer.
-func (p *port) take(ctx context.Context, raw net.Conn, permit bool, conns shard) error {
+func (p *port) take(ctx context.Context, in *arrival, permit bool, conns shard) error {
 	l, s := p.l, p.l.settings()
-	l.accepted.Add(1)
 	switch {
 	case p.closed.Load():
-		l.refuse(ctx, raw, Closing, nil)
+		l.leaveOver(ctx, in, nil)
 		return nil
 	case !p.spare(ctx):
-		l.refuse(ctx, raw, Starved, nil)
+		l.refuseArrival(ctx, in, Starved, nil)
 		p.spare(ctx)
 		return nil
-	case l.denies(raw.RemoteAddr()):
-		l.refuse(ctx, raw, Denied, nil)
+	case in.checked:
+	case l.denies(in):
+		l.refuseArrival(ctx, in, Denied, nil)
 		return nil
 	case !s.meter.allow(time.Now()):
-		l.refuse(ctx, raw, RateLimited, nil)
+		l.refuseArrival(ctx, in, RateLimited, nil)
 		return nil
 	}
+	in.checked = true
 	if !permit {
 		v, err := l.enter(ctx, true)
 		switch {
 		case err != nil:
-			l.refuse(ctx, raw, Closing, err)
+			l.leaveOver(ctx, in, err)
 			return err
 		case v != granted:
-			l.refuse(ctx, raw, Full, nil)
+			l.refuseArrival(ctx, in, Full, nil)
 			return nil
 		}
 	}
-	p.serve(ctx, raw, conns)
+	p.serve(ctx, in, conns)
 	return nil
 }
 
+// leaveOver leaves a connection to the port that is about to be opened, or refuses
+// it.
+func (l *listener) leaveOver(ctx context.Context, in *arrival, reason error) {
+	if !l.carry(in) {
+		l.refuseArrival(ctx, in, Closing, reason)
+	}
+}
+
+// refuseArrival refuses a connection that was entered with its binding.
+func (l *listener) refuseArrival(ctx context.Context, in *arrival, why Refusal, reason error) {
+	l.refuse(ctx, in.raw, why, reason)
+	l.mu.Lock()
+	l.leaveLocked(in.bound)
+	l.mu.Unlock()
+	l.tidy(ctx)
+}
+
 // serve starts the process of a connection that has a permission.
-func (p *port) serve(ctx context.Context, raw net.Conn, conns shard) {
+func (p *port) serve(ctx context.Context, in *arrival, conns shard) {
 	l := p.l
 	if l.dry.CompareAndSwap(true, false) {
 		l.say(ctx, process.LevelInfo, textAgain, nil, nil)
 	}
 	// The port may be told to close now, but this one was let in.
 	ctx = process.Uninterrupted(ctx)
-	in := &arrival{raw: raw, by: process.Self(ctx)}
+	in.by = process.Self(ctx)
 	_, err := supervisor.StartOne(ctx, conns, in)
 	switch {
 	case err == nil:
 	case !l.giveUp(in): // it began, and has ended since
 	case errors.Is(err, process.ErrIgnore):
-		l.refuse(ctx, raw, Ignored, nil)
+		l.refuseArrival(ctx, in, Ignored, nil)
 	default:
-		l.refuse(ctx, raw, Failed, err)
+		l.refuseArrival(ctx, in, Failed, err)
 	}
 }
 

@@ -16,7 +16,7 @@ func (s *Spec) pleased(ctx context.Context, sockets []net.Listener) error {
 		return &BindError{s.Network, s.Address, fmt.Errorf("%d sockets were handed over, and there are %d acceptors", n, s.Acceptors),
 			fmt.Sprintf("set Acceptors to %d or more", n)}
 	}
-	if s.Listening == nil {
+	if s.Listening == nil || s.datagrams() {
 		return nil
 	}
 	if err := s.Listening(ctx, sockets); err != nil {

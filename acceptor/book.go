@@ -72,6 +72,7 @@ func (l *listener) closed(pid process.PID, told error) (e entry, class string, r
 	class = endClass(reason)
 	l.ends[class]++
 	l.ledger.leave(e.counts)
+	l.leaveLocked(e.conn.bound)
 	delete(l.conns, pid)
 	return e, class, reason
 }

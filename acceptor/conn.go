@@ -17,6 +17,7 @@ import (
 type Conn struct {
 	raw              net.Conn // as accepted; closing it ends everything
 	listener         *listener
+	bound            *binding              // of the port that has accepted it
 	limit            time.Duration         // of a write, guarded by writing; below 0: none
 	handshakeTimeout time.Duration         // below 0: none
 	coming           atomic.Bool           // a frame waits in the mailbox, or is being handled

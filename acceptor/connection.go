@@ -35,9 +35,11 @@ type connection[S any] struct {
 
 // An arrival is an accepted socket on its way to its process.
 type arrival struct {
-	raw   net.Conn
-	by    process.PID // the acceptor, whose permission it takes over
-	state passage     // guarded by the listener's mu
+	raw     net.Conn
+	bound   *binding    // of the port that has accepted it
+	by      process.PID // the acceptor, whose permission it takes over
+	checked bool        // Access and Rate let it in
+	state   passage     // guarded by the listener's mu
 }
 
 // A passage says how far an arrival has come. The first of its acceptor and its
@@ -65,9 +67,9 @@ func (p *Protocol[S]) start(ctx context.Context, l *listener, in *arrival) (proc
 
 // fill makes a Conn of an accepted socket.
 func (c *Conn) fill(l *listener, in *arrival) {
-	c.raw, c.listener, c.limit = in.raw, l, defaultWrite
+	c.raw, c.listener, c.bound, c.limit = in.raw, l, in.bound, defaultWrite
 	c.handshakeTimeout = l.settings().HandshakeTimeout
-	if l.spec.Transport == nil && l.spec.Proxy == nil {
+	if in.bound.Transport == nil && in.bound.Proxy == nil {
 		c.sock.Store(&outlet{conn: in.raw})
 	}
 }

@@ -2,7 +2,6 @@ package acceptor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 
@@ -31,8 +30,10 @@ func Suspend(ctx context.Context, listener process.Target) error {
 }
 
 // Resume opens the listening socket of a suspended listener again, on the same
-// port; an error is a [*BindError] of that. A listener that is not suspended
-// goes on.
+// port; an error is a [*BindError] of that, and the listener stays suspended. If
+// [Rebind] has changed the binding meanwhile it is that which is tried: if it fails
+// the error is a [*RebindError], and the next Resume tries the one before. A
+// listener that is not suspended goes on.
 func Resume(ctx context.Context, listener process.Target) error {
 	t, err := find(ctx, listener)
 	if err != nil {
@@ -41,13 +42,7 @@ func Resume(ctx context.Context, listener process.Target) error {
 	if err := t.wake(ctx); err != nil {
 		return err
 	}
-	if _, err := server.Call(ctx, t.gate, setSuspended{false}); err != nil {
-		return err
-	}
-	_, err = supervisor.RestartChild(ctx, t.sup, "port")
-	if errors.Is(err, supervisor.ErrRunning) || errors.Is(err, supervisor.ErrRestarting) {
-		return nil
-	}
+	_, err = server.Call(patient(ctx), t.porter, resume{})
 	return err
 }
 
@@ -55,6 +50,7 @@ func Resume(ctx context.Context, listener process.Target) error {
 type tree struct {
 	sup     process.PID
 	gate    server.Ref[gate]
+	porter  server.Ref[porter]
 	service process.PID // zero: the Protocol is no Service, or it is just being restarted
 	packets bool        // of a UDP listener
 }
@@ -72,39 +68,24 @@ func find(ctx context.Context, listener process.Target) (t tree, err error) {
 		switch c.ID {
 		case "gate":
 			t.gate, err = server.As[gate](c.PID)
+		case "porter":
+			t.porter, err = server.As[porter](c.PID)
 		case "service":
 			t.service = c.PID
 		case "socket":
 			t.packets = true
 		}
+		if err != nil {
+			break
+		}
 	}
-	if err == nil && !t.gate.PID().IsZero() {
+	if err == nil && !t.gate.PID().IsZero() && !t.porter.PID().IsZero() {
 		return t, nil
 	}
 	return t, fmt.Errorf("acceptor: %v is no listener, or one that is just being restarted: use the PID that Start returned, or process.Name of its Spec's Name", t.sup)
 }
 
 func (t tree) suspend(ctx context.Context) error {
-	if _, err := server.Call(ctx, t.gate, setSuspended{true}); err != nil {
-		return err
-	}
-	if t.packets {
-		return nil // the peers that there are need the socket
-	}
-	return supervisor.TerminateChild(ctx, t.sup, "port")
-}
-
-// setSuspended says whether the port may be opened, should something restart
-// it.
-type setSuspended struct{ on bool }
-
-func (m setSuspended) Handle(_ context.Context, g *gate) (struct{}, error) {
-	g.l.mu.Lock()
-	defer g.l.mu.Unlock()
-	g.l.suspended = m.on
-	if !m.on {
-		g.l.withdrawn = false
-		g.l.hurried.Store(false)
-	}
-	return struct{}{}, nil
+	_, err := server.Call(patient(ctx), t.porter, suspend{})
+	return err
 }

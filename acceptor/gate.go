@@ -210,6 +210,7 @@ func (m gone) Handle(ctx context.Context, g *gate) error {
 		m.Reason = reason
 		g.l.tellClosed(ctx, m.Down, e, class)
 	}
+	g.l.tidy(ctx)
 	return g.step(ctx)
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,6 +125,10 @@ type street struct {
 	queue  chan net.Conn
 	closed chan struct{}
 	ports  []string // the addresses that it was bound to
+
+	exclusive bool           // an address that is open cannot be opened again
+	open      map[string]int // doors, by address
+	taken     map[string]bool
 }
 
 func newStreet() *street { return &street{queue: make(chan net.Conn, 1<<16)} }
@@ -132,9 +137,35 @@ func (s *street) bind(_ context.Context, _, address string) (net.Listener, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bound++
-	s.closed = make(chan struct{})
 	s.ports = append(s.ports, address)
-	return &door{street: s, closed: s.closed}, nil
+	if strings.HasSuffix(address, ":0") {
+		address = "street:1"
+	}
+	if s.taken[address] || s.exclusive && s.open[address] > 0 {
+		return nil, &acceptor.BindError{Network: "street", Address: address, Err: syscall.EADDRINUSE}
+	}
+	s.closed = make(chan struct{})
+	s.mark(address, 1)
+	return &door{street: s, closed: s.closed, at: address}, nil
+}
+
+func (s *street) mark(address string, n int) {
+	if s.open == nil {
+		s.open = make(map[string]int)
+	}
+	if s.open[address] += n; s.open[address] == 0 {
+		delete(s.open, address)
+	}
+}
+
+// take has somebody else listen at that address, or not any more.
+func (s *street) take(address string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken == nil {
+		s.taken = make(map[string]bool)
+	}
+	s.taken[address] = on
 }
 
 // dial connects a client.
@@ -164,6 +195,7 @@ func (s *street) counts() (bound, calls int) {
 type door struct {
 	*street
 	closed chan struct{}
+	at     string
 }
 
 func (d *door) Accept() (net.Conn, error) {
@@ -191,9 +223,15 @@ func (d *door) Accept() (net.Conn, error) {
 	}
 }
 
-func (d *door) Close() error { close(d.closed); return nil }
+func (d *door) Close() error {
+	close(d.closed)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mark(d.at, -1)
+	return nil
+}
 
-func (d *door) Addr() net.Addr { return address("street:1") }
+func (d *door) Addr() net.Addr { return address(d.at) }
 
 type address string
 

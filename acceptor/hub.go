@@ -132,7 +132,8 @@ func (in *inlet) Accept() (net.Conn, error) {
 		in.some.Wait()
 	}
 	if in.closed {
-		return nil, &net.OpError{Op: "accept", Net: in.l.spec.Network, Addr: in.Addr(), Err: net.ErrClosed}
+		addr := in.Addr()
+		return nil, &net.OpError{Op: "accept", Net: addr.Network(), Addr: addr, Err: net.ErrClosed}
 	}
 	conn := in.queue[0]
 	in.queue[0] = nil
@@ -163,10 +164,11 @@ func (in *inlet) close() {
 func (in *inlet) Addr() net.Addr {
 	in.l.mu.Lock()
 	defer in.l.mu.Unlock()
-	if in.l.addr != nil {
-		return in.l.addr
+	b := in.l.bound
+	if b.at != nil {
+		return b.at
 	}
-	return unbound{in.l.spec.Network, in.l.spec.Address}
+	return unbound{b.Network, b.Address}
 }
 
 // unbound is the address of a listener whose port is not open yet.

@@ -23,6 +23,7 @@ type Info struct {
 	Sockets     []net.Addr // of each listening socket; none while suspended
 	Suspended   bool
 	Withdrawn   bool // it is about to be drained, see Withdraw
+	Pending     bool // Resume is to bind it anew, see Rebind; Network, Addr and Acceptors are those of before
 	Connections int  // all that there are
 	Uncounted   int  // of them, those that do not count (see Conn.Uncount)
 	Max, Soft   int  // MaxConnections, SoftConnections
@@ -73,9 +74,9 @@ func (inform) Handle(_ context.Context, g *gate) (Info, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := Info{
-		PID: l.top, Name: l.spec.Name, Network: l.spec.Network, Addr: l.addr, Sockets: l.boundLocked(), Suspended: l.suspended, Withdrawn: l.withdrawn,
+		PID: l.top, Name: l.spec.Name, Network: l.bound.Network, Addr: l.bound.at, Sockets: l.boundLocked(), Suspended: l.suspended, Withdrawn: l.withdrawn, Pending: l.pending != nil,
 		Connections: l.ledger.all(), Uncounted: l.ledger.uncounted, Max: o.MaxConnections, Soft: o.SoftConnections,
-		Acceptors: l.spec.Acceptors, Waiting: len(g.waiting),
+		Acceptors: l.bound.Acceptors, Waiting: len(g.waiting),
 		Accepted: l.accepted.Load(), Aborted: l.aborted.Load(), Starved: l.starved.Load(),
 		Ends: l.countedLocked(),
 	}

@@ -1,9 +1,9 @@
 package acceptor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +20,9 @@ import (
 //	│   ├── connections-1 (dynamic) ── one process for each connection
 //	│   └── ...
 //	├── gate: who may accept; counts the connections, tells them to finish
-//	├── transport, upgrade: what these Transports need, if they need something
+//	├── transports (one for one): what Transports need, if they need something
 //	├── service: runs a Service's Serve, if the Protocol is one
+//	├── porter: has the port opened and closed, when somebody asks for that
 //	└── port (one for all): holds the listening socket while it runs
 //	    ├── acceptor-1: takes a connection, starts its process below connections-1
 //	    └── ...
@@ -37,10 +38,11 @@ import (
 // crash without the others losing what they need: OTP would keep it in an ETS
 // table.
 type listener struct {
-	spec    Spec // as it was at the start; what can be changed is in current
+	spec    Spec // as it was at the start; what can be changed is in current and bound
 	current atomic.Pointer[settings]
 
 	gate   atomic.Pointer[server.Ref[gate]]
+	porter atomic.Pointer[server.Ref[porter]]
 	shards []atomic.Pointer[process.PID] // the dynamic supervisors
 	hub    *hub                          // nil: the Protocol is no Service
 	peers  *peers                        // nil: it is no UDP listener
@@ -55,8 +57,7 @@ type listener struct {
 	// Guarded by mu.
 	top       process.PID // zero until it has started
 	conns     map[process.PID]entry
-	addr      net.Addr // where it was bound first: an Address with port 0 keeps its port
-	port      *port    // nil: none has been opened yet
+	port      *port // nil: none has been opened yet
 	suspended bool
 	withdrawn bool // it is about to be drained
 	ledger    ledger
@@ -64,6 +65,17 @@ type listener struct {
 	said      map[string]*line  // by its text
 	ends      map[string]uint64 // of connections, by class
 	owing     bool              // the gate knows that there are lines to be written later
+
+	// How it is bound, guarded by mu.
+	bound   *binding
+	pending *binding       // waits for resume; nil: there is none
+	known   []*binding     // those that may have connections, bound among them
+	lodgers []lodger       // Transports that have a child, or are to
+	lodged  map[string]int // how many there were, by role
+	stale   bool           // some of these are not needed any more
+	change  *change        // to be made when the port is opened; nil: there is none
+	opening bool           // the supervisor is at it
+	carried []*arrival     // accepted, and left to the acceptors to come
 }
 
 // An entry is one connection.
@@ -108,6 +120,7 @@ func newListener(spec Spec) (*listener, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
 	}
+	asked := spec
 	spec = spec.withDefaults()
 	l := &listener{
 		spec:   spec,
@@ -116,7 +129,9 @@ func newListener(spec Spec) (*listener, error) {
 		sirens: make(map[string]*siren),
 		said:   make(map[string]*line),
 		ends:   make(map[string]uint64),
+		lodged: make(map[string]int),
 	}
+	l.bind(newBinding(asked))
 	l.current.Store(spec.options().settle(nil, time.Now()))
 	l.keepTo(l.settings().limits())
 	if _, ok := spec.Protocol.(Service); ok {
@@ -128,10 +143,24 @@ func newListener(spec Spec) (*listener, error) {
 	return l, nil
 }
 
-// succeed takes over the address of a listener that has ended.
+// bind makes that the binding of a listener that is about to start.
+func (l *listener) bind(b *binding) {
+	l.bound, l.known, l.lodgers = b, []*binding{b}, nil
+	clear(l.lodged)
+	l.settleIn(b)
+}
+
+func (l *listener) binding() *binding {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bound
+}
+
+// succeed takes over from a listener that has ended what was set last: its options,
+// and how it is bound, where its address was resolved already.
 func (l *listener) succeed(before *listener) {
 	before.mu.Lock()
-	top, port, addr := before.top, before.port, before.addr
+	top, port, bound, pending := before.top, before.port, before.bound, before.pending
 	before.mu.Unlock()
 	if top.Alive() {
 		return // it is started twice, not again
@@ -142,7 +171,14 @@ func (l *listener) succeed(before *listener) {
 	if before.peers != nil {
 		before.peers.close()
 	}
-	l.addr = addr
+	b := newBinding(before.spec.with(cmp.Or(pending, bound).asked))
+	b.version = cmp.Or(pending, bound).version
+	if b.sameAddress(bound) {
+		b.at = bound.at
+	}
+	l.bind(b)
+	l.current.Store(before.settings())
+	l.keepTo(l.settings().limits())
 }
 
 func (l *listener) start(ctx context.Context) (process.PID, error) {
@@ -164,23 +200,20 @@ func (l *listener) children() []supervisor.Child {
 			{ID: "socket", Start: l.peers.open},
 			{ID: "connections", Start: supervisor.StartFunc(l.connections())},
 			{ID: "gate", Start: server.StartFunc(l.gateSpec())},
-			{ID: "port", Start: l.peers.receive},
+			{ID: "porter", Start: server.StartFunc(l.porterSpec())},
+			{ID: "port", Start: l.open},
 		}
 	}
 	children := []supervisor.Child{
 		{ID: "connections", Start: supervisor.StartFunc(l.connections())},
 		{ID: "gate", Start: server.StartFunc(l.gateSpec())},
-	}
-	if t := l.spec.Transport; t != nil {
-		children = append(children, supervisor.Child{ID: "transport", Start: t.Start})
-	}
-	if t := l.spec.Upgrade; t != nil {
-		children = append(children, supervisor.Child{ID: "upgrade", Start: t.Start})
+		{ID: "transports", Start: supervisor.StartFunc(l.lodgings())},
 	}
 	if l.hub != nil {
 		children = append(children, l.serviceChild())
 	}
-	return append(children, supervisor.Child{ID: "port", Start: l.open})
+	return append(children, supervisor.Child{ID: "porter", Start: server.StartFunc(l.porterSpec())},
+		supervisor.Child{ID: "port", Start: l.open})
 }
 
 // restarts is how often a part of the tree may be started again within a supervisor's

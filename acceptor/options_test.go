@@ -4,12 +4,17 @@ import (
 	"bufio"
 	"context"
 	"math"
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/coppice-go/coppice/process"
 	"pgregory.net/rapid"
 )
 
@@ -36,6 +41,104 @@ func TestOptionsAreOfSpec(t *testing.T) {
 		}
 		if v.IsZero() {
 			t.Errorf("options leaves %s out", f.Name)
+		}
+	}
+}
+
+// The same for Binding, which also goes back into a Spec.
+func TestBindingIsOfSpec(t *testing.T) {
+	spec := Spec{
+		Network: "unix", Address: "x", Mode: 1, Sockets: 2, Socket: Socket{Backlog: 3}, Acceptors: 4, Proxy: &Proxy{},
+		Listening: func(context.Context, []net.Listener) error { return nil }, Transport: plain{1}, Upgrade: plain{2},
+	}
+	b := reflect.ValueOf(spec.binding())
+	back := reflect.ValueOf(Spec{}.with(spec.binding()))
+	for f, v := range b.Fields() {
+		in, ok := reflect.TypeFor[Spec]().FieldByName(f.Name)
+		if !ok || in.Type != f.Type {
+			t.Errorf("Binding.%s is no field of Spec with that type", f.Name)
+		}
+		if v.IsZero() || back.FieldByName(f.Name).IsZero() {
+			t.Errorf("%s is left out", f.Name)
+		}
+	}
+}
+
+// plain is a Transport that can be compared.
+type plain struct{ n int }
+
+func (plain) Start(context.Context) (process.PID, error) { return process.PID{}, process.ErrIgnore }
+
+func (plain) Handshake(_ context.Context, raw net.Conn, _ process.PID) (net.Conn, error) {
+	return raw, nil
+}
+
+// odd is one that cannot.
+type odd struct {
+	plain
+	f func()
+}
+
+func TestSameTransport(t *testing.T) {
+	p := &odd{}
+	for _, c := range []struct {
+		a, b Transport
+		want bool
+	}{
+		{nil, nil, true}, {nil, plain{1}, false}, {plain{1}, nil, false}, {plain{1}, plain{1}, true}, {plain{1}, plain{2}, false},
+		{odd{}, odd{}, false}, {odd{}, plain{}, false}, {p, p, true}, {p, &odd{}, false},
+	} {
+		if got := sameTransport(c.a, c.b); got != c.want {
+			t.Errorf("%#v and %#v are one: %v", c.a, c.b, got)
+		}
+	}
+}
+
+// When sockets may stay open, and which may be in the way of others.
+func TestKeeps(t *testing.T) {
+	of := func(b Binding) *binding { return newBinding(Spec{}.with(b)) }
+	was := Binding{Address: ":80", Acceptors: 4}
+	control := func(string, string, syscall.RawConn) error { return nil }
+	for name, c := range map[string]struct {
+		edit func(*Binding)
+		want bool
+	}{
+		"nothing":         {func(*Binding) {}, true},
+		"its own default": {func(b *Binding) { b.Network, b.Sockets = "tcp", 1 }, true},
+		"of connections": {func(b *Binding) {
+			b.Transport, b.Proxy, b.Socket = plain{}, &Proxy{}, Socket{Backlog: 1, Delay: true, ReadBuffer: 1}
+		}, true},
+		"Network":   {func(b *Binding) { b.Network = "tcp4" }, false},
+		"Address":   {func(b *Binding) { b.Address = ":81" }, false},
+		"Mode":      {func(b *Binding) { b.Mode = 1 }, false},
+		"Sockets":   {func(b *Binding) { b.Sockets = 2 }, false},
+		"Acceptors": {func(b *Binding) { b.Acceptors = 5 }, false},
+		"Multipath": {func(b *Binding) { b.Socket.Multipath = true }, false},
+		"Control":   {func(b *Binding) { b.Socket.Control = control }, false},
+	} {
+		to := was
+		c.edit(&to)
+		if of(was).keeps(of(to)) != c.want || of(to).keeps(of(was)) != c.want {
+			t.Errorf("%s: sockets stay: %v, want %v", name, !c.want, c.want)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "s")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(filepath.Dir(file), ".", "s2")
+	for _, c := range []struct {
+		at   net.Addr
+		to   string
+		want bool
+	}{
+		{&net.TCPAddr{Port: 80}, ":80", true}, {&net.TCPAddr{Port: 80}, "10.0.0.1:http", true}, {&net.TCPAddr{Port: 80}, ":81", false},
+		{&net.TCPAddr{Port: 80}, "nonsense", false}, {&net.UDPAddr{Port: 53}, ":53", true}, {&net.UnixAddr{Name: file}, file, true},
+		{&net.UnixAddr{Name: file}, filepath.Dir(file) + "/../" + filepath.Base(filepath.Dir(file)) + "/s", true},
+		{&net.UnixAddr{Name: file}, other, false}, {&net.UnixAddr{Name: "@a"}, "@a", true}, {nil, ":80", false},
+	} {
+		if got := of(was).inTheWay(c.at, of(Binding{Address: c.to})); got != c.want {
+			t.Errorf("%v in the way of %s: %v", c.at, c.to, got)
 		}
 	}
 }

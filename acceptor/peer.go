@@ -117,7 +117,7 @@ func (p *peers) admit(ctx context.Context, d *peer, conns shard) error {
 	}
 	// The port may be told to close now, but this one was let in.
 	ctx = process.Uninterrupted(ctx)
-	in := &arrival{raw: d, by: process.Self(ctx)}
+	in := &arrival{raw: d, bound: l.binding(), by: process.Self(ctx)}
 	switch _, err := supervisor.StartOne(ctx, conns, in); {
 	case err == nil:
 		d.begin(ctx)

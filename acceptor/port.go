@@ -21,58 +21,101 @@ type port struct {
 	reserve *reserve
 	closed  atomic.Bool
 	closing sync.Once
+
+	bound *binding // guarded by the listener's mu
 }
 
 // open is the start function of the port: it binds, in the process of the
-// listener's supervisor, and starts the acceptors.
-func (l *listener) open(ctx context.Context) (process.PID, error) {
+// listener's supervisor, and starts the acceptors. If there is a change it tries
+// that, and if that fails goes back to the binding before.
+func (l *listener) open(ctx context.Context) (pid process.PID, err error) {
 	l.mu.Lock()
-	old, suspended, address := l.port, l.suspended, l.spec.Address
-	if l.addr != nil && !l.spec.inherits() {
-		address = l.addr.String()
+	old, was, suspended, c := l.port, l.bound, l.suspended, l.change
+	l.change, l.opening = nil, true
+	var prepared sockets
+	if c != nil {
+		prepared, c.sockets = c.sockets, sockets{}
 	}
 	l.mu.Unlock()
+	defer func() { l.settled(err == nil && !pid.IsZero()) }()
 	if old != nil {
 		old.close()
 	}
-	if suspended {
+	switch {
+	case suspended && l.peers == nil && (c == nil || !c.resume):
+		prepared.close()
 		return process.PID{}, process.ErrIgnore
+	case c == nil:
+		return l.openAt(ctx, nil, sockets{})
 	}
-	sockets, err := l.spec.listen(ctx, address)
-	if err != nil {
-		return process.PID{}, err
+	if pid, c.err = l.openAt(ctx, c, prepared); c.err == nil {
+		return pid, nil
 	}
-	p := &port{l: l, sockets: sockets, reserve: newReserve()}
+	l.restore(c, was)
+	if c.resume && l.peers == nil {
+		return process.PID{}, c.err
+	}
+	if pid, c.back = l.openAt(ctx, nil, sockets{}); c.back != nil {
+		return process.PID{}, errors.Join(c.err, c.back)
+	}
+	return pid, nil
+}
+
+// openAt opens the port, by a change or else by what is in force.
+func (l *listener) openAt(ctx context.Context, c *change, open sockets) (process.PID, error) {
+	l.mu.Lock()
+	b := l.bound
+	if c != nil {
+		b = c.to
+	}
+	address := b.address()
+	l.mu.Unlock()
+	if l.peers != nil {
+		return l.peers.receive(ctx, b, c, open.packets)
+	}
+	if open.none() {
+		var err error
+		if open, err = b.openSockets(ctx, address); err != nil {
+			return process.PID{}, err
+		}
+	}
+	p := &port{l: l, sockets: open.listening, reserve: newReserve()}
 	p.spare(ctx)
 	l.mu.Lock()
-	l.port, l.addr, l.ledger.spread = p, sockets[0].Addr(), len(sockets) > 1
+	l.enforce(c)
+	p.bound = l.bound // which may just have been adjusted
+	b = p.bound
+	b.at = p.sockets[0].Addr()
+	l.port, l.ledger.spread = p, len(p.sockets) > 1
 	l.mu.Unlock()
-	return p.start(ctx)
+	return p.start(ctx, b, c != nil && c.pleased)
 }
 
 // start starts the acceptors, if the sockets please.
-func (p *port) start(ctx context.Context) (pid process.PID, err error) {
+func (p *port) start(ctx context.Context, b *binding, pleased bool) (pid process.PID, err error) {
 	started := false
 	defer func() { // Listening may also panic
 		if !started {
 			p.close()
 		}
 	}()
-	if err := p.l.spec.pleased(ctx, p.sockets); err != nil {
-		return process.PID{}, err
+	if !pleased {
+		if err := b.pleased(ctx, p.sockets); err != nil {
+			return process.PID{}, err
+		}
 	}
-	pid, err = supervisor.Start(ctx, p.acceptors())
+	pid, err = supervisor.Start(ctx, p.acceptors(b.Acceptors))
 	started = err == nil
 	return pid, err
 }
 
-func (p *port) acceptors() supervisor.Spec {
+func (p *port) acceptors(n int) supervisor.Spec {
 	spec := supervisor.Spec{Strategy: supervisor.OneForAll, Intensity: supervisor.NoRestart}
-	for i := range p.l.shards {
+	for i := range n {
 		spec.Children = append(spec.Children, supervisor.Child{
 			ID: fmt.Sprintf("acceptor-%d", i+1),
 			Start: supervisor.Go(func(ctx context.Context) error {
-				return p.accept(ctx, p.sockets[i%len(p.sockets)], shard{p.l, i})
+				return p.accept(ctx, p.sockets[i%len(p.sockets)], shard{p.l, i % len(p.l.shards)})
 			}),
 		})
 	}
@@ -114,9 +157,9 @@ func (p *port) accept(ctx context.Context, ln net.Listener, conns shard) error {
 		if err != nil {
 			return p.ended(ctx, err)
 		}
-		raw, err := ln.Accept()
+		in, err := p.next(ln)
 		if err == nil {
-			if err = p.take(ctx, raw, permit, conns); err != nil {
+			if err = p.take(ctx, in, permit, conns); err != nil {
 				return p.ended(ctx, err)
 			}
 		}
@@ -134,6 +177,23 @@ func (p *port) accept(ctx context.Context, ln net.Listener, conns shard) error {
 			return nil
 		}
 	}
+}
+
+// next returns a connection: one that the port before this one had accepted, or
+// the next one that comes.
+func (p *port) next(ln net.Listener) (*arrival, error) {
+	if in := p.l.carriedOver(); in != nil {
+		return in, nil
+	}
+	raw, err := ln.Accept()
+	if err != nil {
+		return nil, err
+	}
+	p.l.accepted.Add(1)
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	p.bound.users++
+	return &arrival{raw: raw, bound: p.bound}, nil
 }
 
 // ended is what an acceptor returns when the gate does not answer: nothing, if

@@ -28,7 +28,7 @@ func (c *connection[S]) read(ctx context.Context, to process.PID) error {
 		if upgrade, err = c.frames(ctx, to, sock); !upgrade && err == nil {
 			return nil
 		} else if upgrade {
-			sock, err = c.handshake(ctx, to, c.listener.spec.Upgrade, sock)
+			sock, err = c.handshake(ctx, to, c.bound.Upgrade, sock)
 		}
 	}
 	return c.tell(ctx, to, ended[S]{err})
@@ -36,10 +36,10 @@ func (c *connection[S]) read(ctx context.Context, to process.PID) error {
 
 // begin returns what to read from.
 func (c *connection[S]) begin(ctx context.Context, to process.PID) (net.Conn, error) {
-	if err := c.listener.spec.Socket.tune(c.raw); err != nil {
+	if err := c.bound.Socket.tune(c.raw); err != nil {
 		return nil, err
 	}
-	sock, spec := c.raw, &c.listener.spec
+	sock, spec := c.raw, c.bound
 	if spec.Proxy != nil {
 		var err error
 		if sock, err = c.introduce(ctx, spec.Proxy); err != nil {

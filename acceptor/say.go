@@ -125,7 +125,7 @@ func (t *throttle) owed() time.Time {
 
 func (l *listener) emit(ctx context.Context, level process.Level, text string, reason error, more details) {
 	l.mu.Lock()
-	addr := l.addr
+	addr := l.bound.at
 	l.mu.Unlock()
 	d := append(details{{"listener", l.spec.Name}, {"address", addr}}, more...)
 	process.Emit(ctx, process.Event{Kind: process.Network, Level: level, Text: text, Reason: reason, Detail: d})

@@ -40,7 +40,7 @@ type served struct {
 func startServed(ctx context.Context, l *listener, in *arrival) (process.PID, error) {
 	s := &served{hub: l.hub}
 	s.wire = newWire(in.raw, s)
-	s.raw, s.listener, s.patient = s.wire, l, true
+	s.raw, s.listener, s.bound, s.patient = s.wire, l, in.bound, true
 	s.handshakeTimeout = l.settings().HandshakeTimeout
 	ref, err := server.Start(ctx, server.Spec[served]{
 		Init:      func(ctx context.Context) (*served, error) { return s, s.init(ctx, in) },
@@ -64,7 +64,7 @@ func (s *served) init(ctx context.Context, in *arrival) error {
 // begin hands the connection to the Service, after the PROXY header and the
 // handshake if there are any.
 func begin(ctx context.Context, s *served) (err error) {
-	spec := &s.listener.spec
+	spec := s.bound
 	if err := spec.Socket.tune(s.wire.Conn); err != nil {
 		return server.Stop(process.Shutdown(err))
 	}

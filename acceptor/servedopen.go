@@ -25,7 +25,7 @@ func (s *served) open(ctx context.Context, to process.PID) error {
 }
 
 func (s *served) prepare(ctx context.Context, to process.PID) (net.Conn, error) {
-	spec := &s.listener.spec
+	spec := s.bound
 	if spec.Proxy != nil {
 		sock, err := s.introduce(ctx, spec.Proxy)
 		if err != nil {

@@ -38,7 +38,7 @@ type Spec struct {
 	// Listening is called with the listening sockets once they are open, before
 	// any connection is accepted, and again each time that they are opened. An
 	// error closes them, and keeps the listener from starting. It runs in a
-	// supervisor of the listener, and must not call the listener.
+	// process of the listener, and must not call the listener.
 	Listening func(ctx context.Context, sockets []net.Listener) error
 
 	// Protocol is what the connections speak: a [Protocol], or a [Service] or a

@@ -67,8 +67,10 @@ func newPeers(l *listener) *peers { return &peers{l: l, table: make(map[sender]*
 // A socket is a UDP listener's.
 type socket struct {
 	net.PacketConn
+	bound  *binding
 	udp    *net.UDPConn // the same; nil: it is another kind
 	broken atomic.Bool  // nothing will ever be read from it again
+	closed atomic.Bool
 }
 
 // open is the start function of the socket's process.
@@ -91,7 +93,8 @@ func (p *peers) Forget(process.PID) { p.close() }
 
 // close closes the socket.
 func (p *peers) close() {
-	if s := p.socket.Load(); s != nil {
+	if s := p.socket.Load(); s != nil && !s.closed.Swap(true) {
+		s.broken.Store(true)
 		// Whatever close says, the descriptor is gone.
 		_ = s.Close()
 	}
@@ -99,24 +102,27 @@ func (p *peers) close() {
 
 // bind opens the socket, on the address where it was before.
 func (p *peers) bind(ctx context.Context) error {
-	spec := &p.l.spec
-	address := spec.Address
 	p.l.mu.Lock()
-	if p.l.addr != nil {
-		address = p.l.addr.String()
-	}
+	b := p.l.bound
+	address := b.address()
 	p.l.mu.Unlock()
-	conn, err := spec.bindPacket(ctx, address)
-	if err != nil {
-		return err
+	conn, err := b.bindPacket(ctx, address)
+	if err == nil {
+		p.install(b, conn)
 	}
-	s := &socket{PacketConn: conn}
+	return err
+}
+
+// install makes that the socket of all peers.
+func (p *peers) install(b *binding, conn net.PacketConn) *socket {
+	s := &socket{PacketConn: conn, bound: b}
 	s.udp, _ = conn.(*net.UDPConn)
+	p.close()
 	p.socket.Store(s)
 	p.l.mu.Lock()
-	p.l.addr = conn.LocalAddr()
+	b.at = conn.LocalAddr()
 	p.l.mu.Unlock()
-	return nil
+	return s
 }
 
 func (s *Spec) bindPacket(ctx context.Context, address string) (net.PacketConn, error) {
@@ -156,24 +162,34 @@ func (p *peers) bound() []net.Addr {
 	return nil
 }
 
-// receive is the start function of the port: the processes that read. It opens a
-// socket that is broken anew.
-func (p *peers) receive(ctx context.Context) (process.PID, error) {
-	if s := p.socket.Load(); s.broken.Load() {
-		p.close()
-		if err := p.bind(ctx); err != nil {
+// receive opens the port, by a change or else by what is in force: the processes that
+// read. It opens a socket that is broken anew.
+func (p *peers) receive(ctx context.Context, b *binding, c *change, open net.PacketConn) (process.PID, error) {
+	s := p.socket.Load()
+	if open == nil && (s.bound != b || s.broken.Load()) {
+		p.close() // it may be in the way
+		p.l.mu.Lock()
+		address := b.address()
+		p.l.mu.Unlock()
+		var err error
+		if open, err = b.bindPacket(ctx, address); err != nil {
 			return process.PID{}, err
 		}
 	}
-	s := p.socket.Load()
+	if open != nil {
+		s = p.install(b, open)
+	}
+	p.l.mu.Lock()
+	p.l.enforce(c)
+	p.l.mu.Unlock()
 	if err := s.SetReadDeadline(time.Time{}); err != nil { // readers before these have set one
 		return process.PID{}, fmt.Errorf("acceptor: %v: %w", s.LocalAddr(), err)
 	}
 	spec := supervisor.Spec{Strategy: supervisor.OneForAll, Intensity: supervisor.NoRestart}
-	for i := range p.l.shards {
+	for i := range b.Acceptors {
 		spec.Children = append(spec.Children, supervisor.Child{
 			ID:    fmt.Sprintf("acceptor-%d", i+1),
-			Start: supervisor.Go(func(ctx context.Context) error { return p.read(ctx, s, shard{p.l, i}) }),
+			Start: supervisor.Go(func(ctx context.Context) error { return p.read(ctx, s, shard{p.l, i % len(p.l.shards)}) }),
 		})
 	}
 	return supervisor.Start(ctx, spec)

@@ -31,7 +31,7 @@ var (
 // what comes later is the handshake's to refuse. A connection is upgraded once.
 func (c *Conn) Upgrade(ctx context.Context) error {
 	switch {
-	case c.listener.spec.Upgrade == nil:
+	case c.bound.Upgrade == nil:
 		return errNoUpgrade
 	case !c.inFrame || process.Self(ctx) != process.Self(c.ctx):
 		return errNotInFrame
