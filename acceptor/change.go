@@ -3,6 +3,9 @@ package acceptor
 import (
 	"context"
 	"net"
+	"runtime"
+
+	"github.com/coppice-go/coppice/process"
 )
 
 // sockets are those that one binding has: those that listen, or one for datagrams.
@@ -129,6 +132,19 @@ func (l *listener) giveUpOn(c *change) {
 	if l.pending == c.to {
 		l.pending = nil
 	}
+}
+
+// caught makes an error of a panic in Bind or Listening: they are tried, and what
+// comes of it is undone.
+func caught(do func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			pcs := make([]uintptr, 64)
+			n := runtime.Callers(3, pcs)
+			err = &process.PanicError{Value: v, Stack: pcs[:n:n]}
+		}
+	}()
+	return do()
 }
 
 // carry keeps a connection that was accepted for the acceptors to come; false: none

@@ -107,6 +107,9 @@
 // leave the count with [Conn.Uncount]. [WaitForConnections] waits until there are
 // so many, or none.
 //
+// Where and how a listener is bound, its [Binding] with the Transport, [Rebind]
+// changes while it runs: connections stay, and what does not work is undone.
+//
 // # What we ask of you
 //
 // Split runs in another process than the rest of the protocol: it is a function

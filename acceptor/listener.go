@@ -101,7 +101,8 @@ func Start(ctx context.Context, spec Spec) (process.PID, error) {
 
 // StartFunc returns Start in the form that a supervisor's child has. A listener
 // that is started again comes back on the address of the one before, also with
-// port 0, even if that one was killed and had no time to let go of it.
+// port 0, even if that one was killed and had no time to let go of it. What
+// [SetOptions] and [Rebind] have changed stays changed, as in Ranch.
 func StartFunc(spec Spec) func(context.Context) (process.PID, error) {
 	var last atomic.Pointer[listener]
 	return func(ctx context.Context) (process.PID, error) {

@@ -164,7 +164,8 @@ func GetOptions(ctx context.Context, listener process.Target) (Options, error) {
 // keep their Protocol.
 //
 // edit is called again if somebody else has changed the options meanwhile, so
-// that neither change is lost.
+// that neither change is lost. A listener that its supervisor starts again (see
+// [StartFunc]) has the options that were set last. How it is bound [Rebind] changes.
 func SetOptions(ctx context.Context, listener process.Target, edit func(*Options)) error {
 	t, err := find(ctx, listener)
 	if err != nil {

@@ -48,7 +48,11 @@ func (l *listener) open(ctx context.Context) (pid process.PID, err error) {
 	case c == nil:
 		return l.openAt(ctx, nil, sockets{})
 	}
-	if pid, c.err = l.openAt(ctx, c, prepared); c.err == nil {
+	c.err = caught(func() (err error) {
+		pid, err = l.openAt(ctx, c, prepared)
+		return err
+	})
+	if c.err == nil {
 		return pid, nil
 	}
 	l.restore(c, was)

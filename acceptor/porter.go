@@ -1,6 +1,7 @@
 package acceptor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,12 +148,12 @@ func (p *porter) carryOut(ctx context.Context, was *binding, c *change) error {
 		return err
 	}
 	if !c.resume && was.keeps(c.to) {
-		return p.l.adjust(was, c.to)
+		return p.l.adjust(ctx, was, c.to)
 	}
 	defer c.abandon()
 	defer context.AfterFunc(ctx, c.abandon)()
 	if !c.resume {
-		if err := c.prepare(ctx, was); err != nil {
+		if err := caught(func() error { return c.prepare(ctx, was) }); err != nil {
 			return err
 		}
 	}
@@ -197,16 +198,18 @@ func (c *change) prepare(ctx context.Context, was *binding) error {
 }
 
 // adjust changes a binding whose sockets stay open.
-func (l *listener) adjust(was, to *binding) error {
+func (l *listener) adjust(ctx context.Context, was, to *binding) error {
 	l.mu.Lock()
 	port := l.port
 	l.mu.Unlock()
-	if was.Socket.Backlog != to.Socket.Backlog {
-		if err := port.setBacklog(to.Socket.Backlog); err != nil {
-			// The old one had been set before, so the system allows it.
-			_ = port.setBacklog(was.Socket.Backlog)
-			return &BindError{to.Network, to.Address, fmt.Errorf("Backlog %d: %w", to.Socket.Backlog, err), "leave out Socket.Backlog"}
-		}
+	err := port.setBacklog(was, to)
+	if err == nil {
+		err = caught(func() error { return to.pleased(ctx, port.sockets) })
+	}
+	if err != nil {
+		// The old one had been set before, so the system allows it.
+		_ = port.setBacklog(to, was)
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -215,15 +218,15 @@ func (l *listener) adjust(was, to *binding) error {
 	return nil
 }
 
-// setBacklog changes the queues of sockets that are open; 0: as long as the system
-// lets.
-func (p *port) setBacklog(n int) error {
-	if n == 0 {
-		n = longest
+// setBacklog changes the queues of sockets that are open.
+func (p *port) setBacklog(was, to *binding) error {
+	n := to.Socket.Backlog
+	if n == was.Socket.Backlog {
+		return nil
 	}
 	for _, ln := range p.sockets {
-		if err := setBacklog(ln, n); err != nil && !p.closed.Load() {
-			return err
+		if err := setBacklog(ln, cmp.Or(n, longest)); err != nil && !p.closed.Load() {
+			return &BindError{to.Network, to.Address, fmt.Errorf("Socket.Backlog %d: %w", n, err), "leave out Socket.Backlog"}
 		}
 	}
 	return nil

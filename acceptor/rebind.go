@@ -58,15 +58,17 @@ func GetBinding(ctx context.Context, listener process.Target) (Binding, error) {
 // that was replaced ends with the last of its connections. What comes next depends
 // on what has changed:
 //
-//   - Proxy, Transport, Upgrade, Socket's Backlog and the options of accepted
-//     connections: the listening sockets stay open. A new Transport is started
-//     first, so one that cannot work changes nothing. One that is the same value
-//     as before is not started again.
+//   - Listening, Proxy, Transport, Upgrade, Socket's Backlog and the options of
+//     accepted connections: the listening sockets stay open. A new Transport is
+//     started first, so one that cannot work changes nothing. One that is the same
+//     value as before is not started again.
 //   - All else is about the sockets, so they are opened anew, and so are, each
 //     time, those that have a Socket.Control. At another address the new ones
 //     are open before the old ones are closed. At the same one the old ones are
 //     closed first, and clients are refused for that moment. If the new ones
-//     cannot be opened, or Listening refuses them, the old binding is put back.
+//     cannot be opened, or Listening refuses them, the old binding is put back. A
+//     Bind of your own says with syscall.EADDRINUSE that the old ones are in the
+//     way.
 //
 // No connection that was accepted is lost. Those that nobody has accepted yet, and
 // that wait in the queue of a socket that is closed, are reset by the operating

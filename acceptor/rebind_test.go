@@ -129,8 +129,9 @@ func (t *test) wantFailed(err, cause error) {
 // What cannot be opened leaves the listener as it was. Where the old sockets are in
 // the way they are closed first, and opened again.
 func TestRebindFails(t *testing.T) {
-	refuses := func(b *acceptor.Binding) {
-		b.Listening = func(context.Context, []net.Listener) error { return errBoom }
+	refuses := func(b *acceptor.Binding) { b.Listening = refuse }
+	panics := func(b *acceptor.Binding) {
+		b.Listening = func(context.Context, []net.Listener) error { panic(errBoom) }
 	}
 	for name, c := range map[string]struct {
 		to    string
@@ -139,9 +140,13 @@ func TestRebindFails(t *testing.T) {
 		cause error
 		ports string
 	}{
-		"another's address":    {to: "street:2", taken: "street:2", cause: syscall.EADDRINUSE, ports: "street:0 street:2 street:2 street:1"},
-		"not pleased":          {to: "street:2", edit: refuses, cause: errBoom, ports: "street:0 street:2"},
-		"not pleased in place": {to: "street:0", edit: func(b *acceptor.Binding) { b.Acceptors = 2; refuses(b) }, cause: errBoom, ports: "street:0 street:1 street:1 street:1"},
+		"another's address":        {to: "street:2", taken: "street:2", cause: syscall.EADDRINUSE, ports: "street:0 street:2 street:2 street:1"},
+		"not pleased":              {to: "street:2", edit: refuses, cause: errBoom, ports: "street:0 street:2"},
+		"not pleased, and no more": {to: "street:0", edit: refuses, cause: errBoom, ports: "street:0"},
+		"panics":                   {to: "street:2", edit: panics, cause: errBoom, ports: "street:0 street:2"},
+		"panics in place":          {to: "street:0", edit: panics, cause: errBoom, ports: "street:0"},
+		"panics anew":              {to: "street:0", edit: func(b *acceptor.Binding) { b.Acceptors = 2; panics(b) }, cause: errBoom, ports: "street:0 street:1 street:1 street:1"},
+		"not pleased anew":         {to: "street:0", edit: func(b *acceptor.Binding) { b.Acceptors = 2; refuses(b) }, cause: errBoom, ports: "street:0 street:1 street:1 street:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, nil, func(t *test) {

@@ -36,9 +36,10 @@ type Spec struct {
 	// Socket is how the system shall treat the sockets.
 	Socket Socket
 	// Listening is called with the listening sockets once they are open, before
-	// any connection is accepted, and again each time that they are opened. An
-	// error closes them, and keeps the listener from starting. It runs in a
-	// process of the listener, and must not call the listener.
+	// any connection is accepted, and again each time that they are opened, or that
+	// [Rebind] changes something of those that are open. An error closes them, and
+	// keeps the listener from starting. It runs in a process of the listener, and
+	// must not call the listener.
 	Listening func(ctx context.Context, sockets []net.Listener) error
 
 	// Protocol is what the connections speak: a [Protocol], or a [Service] or a

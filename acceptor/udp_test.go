@@ -28,6 +28,7 @@ type lake struct {
 	now   *boat
 	ports []string
 	sent  map[string]chan string // to each client
+	errs  []error                // of the next calls of bind; nil: it works
 }
 
 // A boat is one socket on a lake.
@@ -38,6 +39,7 @@ type boat struct {
 	late   chan struct{} // closed when the read deadline has passed
 	closed chan struct{}
 	once   sync.Once
+	at     string
 }
 
 // A wave is a datagram, or an error of reading one.
@@ -52,7 +54,16 @@ func (l *lake) bind(_ context.Context, _, address string) (net.PacketConn, error
 	defer l.mu.Unlock()
 	l.bound++
 	l.ports = append(l.ports, address)
-	l.now = &boat{lake: l, in: make(chan wave, 1<<10), late: make(chan struct{}), closed: make(chan struct{})}
+	if len(l.errs) > 0 {
+		err := l.errs[0]
+		if l.errs = l.errs[1:]; err != nil {
+			return nil, err
+		}
+	}
+	l.now = &boat{lake: l, in: make(chan wave, 1<<10), late: make(chan struct{}), closed: make(chan struct{}), at: address}
+	if address == "lake:0" {
+		l.now.at = "lake:1"
+	}
 	return l.now, nil
 }
 
@@ -125,7 +136,7 @@ func (b *boat) SetReadDeadline(t time.Time) error {
 }
 
 func (b *boat) Close() error                     { b.once.Do(func() { close(b.closed) }); return nil }
-func (b *boat) LocalAddr() net.Addr              { return address("lake:1") }
+func (b *boat) LocalAddr() net.Addr              { return address(b.at) }
 func (b *boat) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
 func (b *boat) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
