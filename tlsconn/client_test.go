@@ -183,7 +183,28 @@ func TestClientFaults(t *testing.T) {
 
 func (row *clientRow) play(t *testing.T) {
 	ctx, rec := node(t)
-	w := newWorld()
+	f := row.meet(t, ctx, newWorld())
+	if f.Class != row.class || f.Stage != row.stage || f.Blame != row.blame || f.Reason != row.reason || f.Alert.String() != row.alert {
+		t.Errorf("got %v, %v, %v, reason %q, alert %q\nfor %v", f.Class, f.Stage, f.Blame, f.Reason, f.Alert, f)
+	}
+	if f.Endpoint != "backend" || f.SNI != "localhost" || (f.Peer != nil) != (row.stage > tlsconn.Dialing) {
+		t.Errorf("endpoint %q, sni %q, peer %v", f.Endpoint, f.SNI, f.Peer)
+	}
+	if !strings.Contains(f.Cause.Error(), row.cause) {
+		t.Errorf("cause %v, want %q in it", f.Cause, row.cause)
+	}
+	if shown := row.class == tlsconn.ServerNotTrusted; shown != (f.Serial != "" && f.Subject != "") {
+		t.Errorf("subject %q, serial %q", f.Subject, f.Serial)
+	}
+	events := rec.Events(reports)
+	if len(events) != 1 || events[0].Kind != process.Network || events[0].Level != row.level || events[0].Reason != error(f) {
+		t.Errorf("%d events:\n%v", len(events), rec)
+	}
+}
+
+// meet dials the row's peer, and returns how that ended.
+func (row *clientRow) meet(t *testing.T, ctx context.Context, w *world) *tlsconn.Fault {
+	t.Helper()
 	raw, theirs := tcpPair(t)
 	var peer sync.WaitGroup
 	if row.peer != nil {
@@ -215,23 +236,8 @@ func (row *clientRow) play(t *testing.T) {
 	f := faultOf(t, <-result)
 	raw.Close()
 	peer.Wait()
-	if f.Class != row.class || f.Stage != row.stage || f.Blame != row.blame || f.Reason != row.reason || f.Alert.String() != row.alert {
-		t.Errorf("got %v, %v, %v, reason %q, alert %q\nfor %v", f.Class, f.Stage, f.Blame, f.Reason, f.Alert, f)
-	}
-	if f.Endpoint != "backend" || f.SNI != "localhost" || (f.Peer != nil) != (row.stage > tlsconn.Dialing) {
-		t.Errorf("endpoint %q, sni %q, peer %v", f.Endpoint, f.SNI, f.Peer)
-	}
-	if !strings.Contains(f.Cause.Error(), row.cause) {
-		t.Errorf("cause %v, want %q in it", f.Cause, row.cause)
-	}
-	if shown := row.class == tlsconn.ServerNotTrusted; shown != (f.Serial != "" && f.Subject != "") {
-		t.Errorf("subject %q, serial %q", f.Subject, f.Serial)
-	}
 	process.Wait(ctx, pid)
-	events := rec.Events(reports)
-	if len(events) != 1 || events[0].Kind != process.Network || events[0].Level != row.level || events[0].Reason != error(f) {
-		t.Errorf("%d events:\n%v", len(events), rec)
-	}
+	return f
 }
 
 // A server of ours and a client of ours know each other by certificate.

@@ -41,6 +41,7 @@
 //     reason of one process, in a process.Shutdown; whoever reads, writes, waits for
 //     the handshake or gives the connection away gets that same Fault, with class,
 //     state, blame and cause. Faults of our own (class [Internal]) are crashes.
+//     What a class means to whoever runs the program stands in docs/tls.md.
 //   - io.EOF from Read means that the peer has said goodbye. A stream that was cut
 //     is class [Truncated], also where crypto/tls says io.EOF.
 //   - A handshake takes no longer than the deadline of its ctx, without one 5 s.

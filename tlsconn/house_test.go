@@ -33,12 +33,16 @@ type house struct {
 // A guest is one connection behind the listener.
 type guest struct{ conn *acceptor.Conn }
 
-// build makes a house of which the listener is not started.
+// build makes a house, on a node of its own, of which the listener is not started.
 func build(t *testing.T, spec tlsconn.Spec) *house {
-	h := &house{T: t, opened: make(chan *tlsconn.Conn, 16), ended: make(chan error, 16), server: tlsconn.NewServer(spec)}
-	h.rec = &processtest.Recorder{Kinds: reports | process.Exited | process.Spawned}
-	h.ctx = processtest.Node(t, process.NodeSpec{Probe: h.rec})
+	rec := &processtest.Recorder{Kinds: reports | process.Exited | process.Spawned}
+	h := buildOn(t, processtest.Node(t, process.NodeSpec{Probe: rec}), spec)
+	h.rec = rec
 	return h
+}
+
+func buildOn(t *testing.T, ctx context.Context, spec tlsconn.Spec) *house {
+	return &house{T: t, ctx: ctx, server: tlsconn.NewServer(spec), opened: make(chan *tlsconn.Conn, 16), ended: make(chan error, 16)}
 }
 
 // open starts the listener at 127.0.0.1.
@@ -58,7 +62,7 @@ func (h *house) openInBubble() error {
 
 func (h *house) start(bind func(context.Context, string, string) (net.Listener, error)) (err error) {
 	h.listener, err = acceptor.Start(h.ctx, acceptor.Spec{
-		Name: "front", Address: "127.0.0.1:0", Transport: h.server, Acceptors: 1,
+		Address: "127.0.0.1:0", Transport: h.server, Acceptors: 1,
 		Bind: func(ctx context.Context, network, address string) (net.Listener, error) {
 			h.bound++
 			return bind(ctx, network, address)

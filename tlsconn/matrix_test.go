@@ -265,9 +265,7 @@ func (h *house) wantServed(s *shop, want *pki.Cert) {
 // behindListener plays the row's peer against a listener.
 func (row *runtimeRow) behindListener(t *testing.T) {
 	w := newWorld()
-	spec := row.spec
-	spec.Name, spec.Files = "front", filesOf(t, w.server, spec.ClientAuth, w.clientRoot)
-	h := build(t, spec)
+	h := build(t, row.specOf(t, w))
 	open := h.open
 	if row.inBubble {
 		open = h.openInBubble
@@ -275,13 +273,8 @@ func (row *runtimeRow) behindListener(t *testing.T) {
 	if err := open(); err != nil {
 		t.Fatal(err)
 	}
-	client := h.dial()
-	saw := make(chan error, 1)
-	go func() { saw <- row.peer(w, client) }()
-	reason := <-h.ended
-	alert := <-saw
+	reason, alert := row.visit(h, w)
 	pid := h.connection()
-	client.Close()
 	info := h.info()
 
 	f := faultOf(t, reason)
@@ -297,6 +290,25 @@ func (row *runtimeRow) behindListener(t *testing.T) {
 		t.Errorf("the listener counted %v, %+v", info.Ends, info)
 	}
 	row.wantEvents(t, h, pid, f)
+}
+
+// specOf is the row's, with files.
+func (row *runtimeRow) specOf(t *testing.T, w *world) tlsconn.Spec {
+	t.Helper()
+	spec := row.spec
+	spec.Name, spec.Files = "front", filesOf(t, w.server, spec.ClientAuth, w.clientRoot)
+	return spec
+}
+
+// visit has the row's peer come by. It returns how the connection ended, and the
+// alert that the peer saw.
+func (row *runtimeRow) visit(h *house, w *world) (reason, alert error) {
+	h.Helper()
+	client := h.dial()
+	defer client.Close()
+	saw := make(chan error, 1)
+	go func() { saw <- row.peer(w, client) }()
+	return <-h.ended, <-saw
 }
 
 // wantEvents wants the one event of the fault, the one end of the process, and

@@ -161,9 +161,9 @@ func TestAlertsOnWire(t *testing.T) {
 	var ports []string
 	for _, row := range runtimeRows {
 		w := newWorld()
-		row.spec.Name, row.spec.KeyLog = "front", keys
-		row.spec.Files = filesOf(t, w.server, row.spec.ClientAuth, w.clientRoot)
-		h := build(t, row.spec)
+		spec := row.specOf(t, w)
+		spec.KeyLog = keys
+		h := build(t, spec)
 		if err := h.open(); err != nil {
 			t.Fatal(err)
 		}
@@ -175,12 +175,8 @@ func TestAlertsOnWire(t *testing.T) {
 	}
 	named := make(map[string]string)
 	for _, at := range seats {
-		client := at.dial()
-		saw := make(chan error, 1)
-		go func() { saw <- at.row.peer(at.world, client) }()
-		named[portOf(at.addr)] = faultOf(t, <-at.ended).Alert.String()
-		<-saw
-		client.Close()
+		reason, _ := at.row.visit(at.house, at.world)
+		named[portOf(at.addr)] = faultOf(t, reason).Alert.String()
 	}
 	s.stop()
 	found := s.alerts(ports, keys)

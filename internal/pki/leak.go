@@ -22,19 +22,39 @@ import (
 func (c *Cert) Leaked(text string) string { return Leaked(c.Key, text) }
 
 // Leaked is [Cert.Leaked] for any key.
-func Leaked(key crypto.PrivateKey, text string) string {
+func Leaked(key crypto.PrivateKey, text string) string { return Search(text).Key(key) }
+
+// A Text is searched for secrets. For many of them it is made once.
+type Text struct{ whole, flat, hex string }
+
+// Search makes a Text.
+func Search(text string) *Text {
 	// PEM breaks its lines, and %v of long slices may be wrapped by a printer.
 	flat := strings.NewReplacer("\n", "", "\r", "", `\n`, "", "\t", "").Replace(text)
 	tight := strings.NewReplacer(" ", "", ",", "", ":", "", "0x", "", "0X", "", "-", "", "\\x", "").Replace(flat)
+	return &Text{text, flat, strings.ToLower(tight)}
+}
+
+// Key does what [Leaked] does.
+func (t *Text) Key(key crypto.PrivateKey) string {
 	for _, secret := range secrets(key) {
-		for _, f := range forms(secret) {
-			if strings.Contains(text, f.text) || strings.Contains(flat, f.text) {
-				return f.name
-			}
+		if form := t.Bytes(secret); form != "" {
+			return form
 		}
-		if strings.Contains(strings.ToLower(tight), hex.EncodeToString(middle(secret))) {
-			return "hex"
+	}
+	return ""
+}
+
+// Bytes searches for a secret that is no key of anybody's, as those of a TLS session
+// are.
+func (t *Text) Bytes(secret []byte) string {
+	for _, f := range forms(secret) {
+		if strings.Contains(t.whole, f.text) || strings.Contains(t.flat, f.text) {
+			return f.name
 		}
+	}
+	if strings.Contains(t.hex, hex.EncodeToString(middle(secret))) {
+		return "hex"
 	}
 	return ""
 }

@@ -197,6 +197,9 @@ func TestLeaked(t *testing.T) {
 		if c.Leaked("before "+text+" after") == "" {
 			t.Errorf("%s: not found in %q", name, text)
 		}
+		if pki.Search("before "+text).Bytes(secret) == "" {
+			t.Errorf("%s: the bytes are not found in %q", name, text)
+		}
 	}
 	for _, text := range []string{"", "nothing of note", string(c.ChainPEM()), fmt.Sprint(c.Certificate), fmt.Sprint(key.Public())} {
 		if form := c.Leaked(text); form != "" {
