@@ -208,7 +208,7 @@ func (l *listener) children() []supervisor.Child {
 	children := []supervisor.Child{
 		{ID: "connections", Start: supervisor.StartFunc(l.connections())},
 		{ID: "gate", Start: server.StartFunc(l.gateSpec())},
-		{ID: "transports", Start: supervisor.StartFunc(l.lodgings())},
+		{ID: "transports", Start: l.openLodgings},
 	}
 	if l.hub != nil {
 		children = append(children, l.serviceChild())

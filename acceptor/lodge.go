@@ -21,24 +21,32 @@ type lodger struct {
 	transport Transport
 }
 
-func (o lodger) child() supervisor.Child {
-	return supervisor.Child{ID: o.room, Start: o.transport.Start}
+// openLodgings is the start function of that supervisor. Its first children are
+// started one by one, so that one that does not start is reported once, by the
+// listener.
+func (l *listener) openLodgings(ctx context.Context) (process.PID, error) {
+	l.mu.Lock()
+	first := slices.Clone(l.lodgers)
+	l.mu.Unlock()
+	pid, err := supervisor.Start(ctx, supervisor.Spec{Strategy: lodging{supervisor.OneForOne, l}, Intensity: restarts})
+	for _, o := range first {
+		if err == nil {
+			err = o.moveIn(ctx, pid)
+		}
+	}
+	return pid, err
 }
 
-// lodgings describes that supervisor.
-func (l *listener) lodgings() supervisor.Spec {
-	return supervisor.Spec{
-		Strategy:  lodging{supervisor.OneForOne, l},
-		Intensity: restarts,
-		Init: func(context.Context) (children []supervisor.Child, err error) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			for _, o := range l.lodgers {
-				children = append(children, o.child())
-			}
-			return children, nil
-		},
+// moveIn starts a Transport.
+func (o lodger) moveIn(ctx context.Context, transports process.PID) error {
+	_, err := supervisor.StartChild(ctx, transports, supervisor.Child{ID: o.room, Start: o.transport.Start})
+	if errors.Is(err, process.ErrIgnore) {
+		return nil
 	}
+	if failed, ok := errors.AsType[*supervisor.StartError](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 // lodging is the strategy of that supervisor: the end of a Transport that is in
@@ -109,8 +117,7 @@ func (p *porter) lodge(ctx context.Context, b *binding) error {
 		return err
 	}
 	for _, o := range fresh {
-		_, err := supervisor.StartChild(ctx, transports.PID, o.child())
-		if err != nil && !errors.Is(err, process.ErrIgnore) {
+		if err := o.moveIn(ctx, transports.PID); err != nil {
 			return err
 		}
 	}

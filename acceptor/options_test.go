@@ -76,7 +76,7 @@ func (plain) Handshake(_ context.Context, raw net.Conn, _ process.PID) (net.Conn
 // odd is one that cannot.
 type odd struct {
 	plain
-	f func()
+	_ []int
 }
 
 func TestSameTransport(t *testing.T) {
