@@ -295,6 +295,9 @@ func TestPeerUnknown(t *testing.T) {
 			t.Errorf("%+v", id)
 		}
 	})
+	if id, ok := tlsconn.PeerOf(nil); ok { // a request without TLS
+		t.Errorf("%+v", id)
+	}
 }
 
 // What is wrong with a Spec is told at once, all of it, and nothing is dialled.

@@ -2,6 +2,7 @@ package tlsconn
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"time"
@@ -24,11 +25,18 @@ type Identity struct {
 // client that was established; a client's only if it was asked for a certificate
 // and has one.
 func (c *Conn) Peer() (Identity, bool) {
-	chains := c.ConnectionState().VerifiedChains
-	if len(chains) == 0 || len(chains[0]) == 0 {
+	state := c.ConnectionState()
+	return PeerOf(&state)
+}
+
+// PeerOf is [Conn.Peer] for those who have only the state of a connection, as the
+// handlers of net/http do in Request.TLS. Without one, nil, nobody has proved
+// anything.
+func PeerOf(state *tls.ConnectionState) (Identity, bool) {
+	if state == nil || len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
 		return Identity{}, false
 	}
-	return identityOf(chains[0][0]), true
+	return identityOf(state.VerifiedChains[0][0]), true
 }
 
 func identityOf(cert *x509.Certificate) Identity {
