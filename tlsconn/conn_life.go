@@ -279,11 +279,14 @@ func (l *life) exited(x process.ExitSignal) error {
 func (l *life) terminate(t *statem.Turn[event], _ State, reason error) error {
 	c := l.c
 	c.decide(c.endError(Stopped, reason))
-	if _, fault := c.Err().(*Fault); fault {
+	defer context.AfterFunc(t.Context(), c.cut)()
+	if f, fault := c.Err().(*Fault); fault {
+		if f.Stage < Established && f.Alert.Way == Sent {
+			c.socket.Load().linger()
+		}
 		c.cut()
 		return nil
 	}
-	defer context.AfterFunc(t.Context(), c.cut)()
 	// The peer that does not hear it is told by the end of the socket.
 	_ = c.part()
 	return nil

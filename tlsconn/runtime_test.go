@@ -280,6 +280,7 @@ func nothing(error) error { return nil }
 
 // onWire returns the alert that the other side sends in the clear.
 func onWire(c net.Conn) error {
+	defer c.Close()
 	all, _ := io.ReadAll(c) // that it may end in a reset is not what is asked
 	return sawOnWire{tlsconn.AlertOnWire(all)}
 }
@@ -292,8 +293,8 @@ func (s sawOnWire) Error() string { return "on the wire: " + s.Alert.Name() }
 // client learns only then that its certificate is refused.
 func shakes(c net.Conn, conf *tls.Config) error {
 	t := tls.Client(c, conf)
+	defer c.Close()
 	if err := t.Handshake(); err != nil {
-		c.Close()
 		return err
 	}
 	return until(t)

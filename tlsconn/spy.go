@@ -140,6 +140,24 @@ func (s *spy) hasten(t time.Time) time.Time {
 	return t
 }
 
+// linger gives the peer the time to read the alert that refused it. A socket that is
+// closed while there is something to read is reset, and then its peer may never see
+// what was sent: a client of TLS 1.3 has asked for something before it is known whether
+// we like its certificate.
+func (s *spy) linger() {
+	half, ok := s.Conn.(interface{ CloseWrite() error })
+	if !ok || s.shut.Load() || half.CloseWrite() != nil {
+		return
+	}
+	// All that can go wrong is that the peer has gone, or stays too long: whoever waits
+	// for the handshake waits for this, too.
+	_ = s.Conn.SetReadDeadline(time.Now().Add(goodbye / 2))
+	_, _ = io.Copy(io.Discard, io.LimitReader(s.Conn, lastWords))
+}
+
+// lastWords is how much a refused peer may have sent meanwhile.
+const lastWords = 64 << 10
+
 // Close closes the socket. It may be called from anywhere, more than once.
 func (s *spy) Close() error {
 	if !s.shut.CompareAndSwap(false, true) {
