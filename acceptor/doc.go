@@ -38,7 +38,7 @@
 //		Name:     "syslog",
 //		Network:  "udp",
 //		Address:  ":514",
-//		Protocol: acceptor.Protocol[source]{New: newSource, Frame: (*source).line, Idle: time.Minute},
+//		Protocol: acceptor.Protocol[source]{New: newSource, Frame: onLine, Idle: time.Minute},
 //		MaxConnections: 10000,
 //	}
 //

@@ -24,7 +24,7 @@ import (
 //			return supervisor.Spec{Children: []supervisor.Child{
 //				{ID: "channels", Start: supervisor.StartFunc(s.channels())}, // a dynamic supervisor
 //				{ID: "heartbeat", Start: child.Ticker(10*time.Second, s.beat)},
-//				acceptor.Speaker(c, acceptor.Protocol[speaker]{New: s.newSpeaker, Split: splitFrames, Frame: (*speaker).frame}),
+//				acceptor.Speaker(c, acceptor.Protocol[speaker]{New: s.newSpeaker, Split: splitFrames, Frame: onFrame}),
 //			}}, nil
 //		},
 //	}
