@@ -14,6 +14,9 @@ type Files struct {
 	// Key holds the private key of the certificate, without a password, in
 	// PKCS #8, or in the older forms of RSA and EC keys.
 	Key string
+	// From is where Cert and Key are kept; nil: in files. The other fields are files
+	// in any case.
+	From Store
 
 	// ClientCA holds the authorities that clients' certificates must lead to. It is
 	// for servers, and needed if VerifyClients is set.

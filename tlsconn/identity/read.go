@@ -37,9 +37,13 @@ type content struct {
 type snapshot struct{ cert, key, clientCA, serverCA, roots content }
 
 func read(sys system, f Files) snapshot {
+	own := func(at source) content { return readFile(sys, at) }
+	if f.From != nil {
+		own = func(at source) content { return readStored(f.From, at) }
+	}
 	return snapshot{
-		cert:     readFile(sys, source{"Cert", f.Cert}),
-		key:      readFile(sys, source{"Key", f.Key}),
+		cert:     own(source{"Cert", f.Cert}),
+		key:      own(source{"Key", f.Key}),
 		clientCA: readFile(sys, source{"ClientCA", f.ClientCA}),
 		serverCA: readFile(sys, source{"ServerCA", f.ServerCA}),
 		roots:    readFile(sys, source{"Roots", f.Roots}),
