@@ -68,6 +68,15 @@ func (a *attendant) prepare(ctx context.Context) (err error) {
 	if a.keys, err = newKeyLog(ctx, s.spec.Name, s.spec.KeyLog); err != nil {
 		faults = append(faults, fmt.Errorf("KeyLog: %w", err))
 	}
+	if s.spec.Source != nil {
+		// It may take its time, and before it has started it need not have anything.
+		if len(faults) == 0 {
+			faults = append(faults, a.source(ctx))
+		}
+		if err := errors.Join(faults...); err != nil {
+			return err
+		}
+	}
 	again := s.wardrobe.rotations != nil
 	if !again {
 		for _, f := range s.spec.files() {

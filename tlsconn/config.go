@@ -32,6 +32,9 @@ func (s *Spec) newSet(def material, sites []material, keyLog io.Writer) *set {
 		all.names.enter(site, s.config(site, keyLog))
 	}
 	all.outer = &tls.Config{MinVersion: all.def.MinVersion, GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if s.Source != nil && isChallenge(hello) {
+			return s.answer(hello), nil
+		}
 		return all.choose(hello, s.UnknownName), nil
 	}}
 	return all

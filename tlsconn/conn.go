@@ -246,8 +246,10 @@ func (c *Conn) Err() error {
 // Close says goodbye, for a second at most, and closes the socket; then the
 // process ends normally. The error says that the peer could not be told. Only the
 // first Close of a living connection does anything.
-func (c *Conn) Close() error {
-	if !c.decide(c.endError(Closed, nil)) {
+func (c *Conn) Close() error { return c.closeAs(Closed) }
+
+func (c *Conn) closeAs(how How) error {
+	if !c.decide(c.endError(how, nil)) {
 		if _, fault := c.Err().(*Fault); fault {
 			c.cut()
 		} else {

@@ -53,6 +53,9 @@
 //     is dropped. Health checks that connect and leave only count.
 //   - If most peers refuse our certificate, or we theirs, that is an alarm, set where
 //     package alarm keeps them, else told as a warning.
+//   - With a [Source] certificates come from elsewhere, from an ACME authority for
+//     example. All of this holds for them, and challenges by TLS (RFC 8737) are
+//     answered on the same port.
 //   - No byte of a private key is in a state, message, event, report or error. Keys
 //     of sessions are written only to the KeyLog of a Spec, and then loudly.
 //

@@ -94,11 +94,12 @@ func (f *Fault) LogValue() slog.Value {
 type How int
 
 const (
-	Closed    How = iota // by our side: [Conn.Close]
-	OwnerGone            // its owner has ended
-	GaveUp               // whoever waited for the handshake did not wait any longer
-	Stopped              // its process was told to stop
-	Killed               // its process was killed
+	Closed     How = iota // by our side: [Conn.Close]
+	OwnerGone             // its owner has ended
+	GaveUp                // whoever waited for the handshake did not wait any longer
+	Stopped               // its process was told to stop
+	Killed                // its process was killed
+	Challenged            // it was a challenge, and is answered; see [Source]
 )
 
 var howRows = [...]struct{ name, says string }{
@@ -107,6 +108,7 @@ var howRows = [...]struct{ name, says string }{
 	{"gave_up", "our side did not wait for the handshake"},
 	{"stopped", "its process was told to stop"},
 	{"killed", "its process was killed"},
+	{"challenged", "an authority's challenge was answered"},
 }
 
 func (h How) String() string { return howRows[h].name }

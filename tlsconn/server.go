@@ -99,6 +99,11 @@ func (s *Server) Handshake(ctx context.Context, raw net.Conn, owner process.PID)
 	if err := c.Handshake(ctx); err != nil {
 		return nil, err
 	}
+	if c.TLS().ConnectionState().NegotiatedProtocol == acmeProtocol && s.spec.Source != nil {
+		// The authority has seen what it wanted, and hears the goodbye or has gone.
+		_ = c.closeAs(Challenged)
+		return nil, c.Err()
+	}
 	return c, nil
 }
 

@@ -49,6 +49,8 @@ type Spec struct {
 	// Files are where certificate and key are, and what they must be good for. Its
 	// VerifyClients follows from ClientAuth.
 	Files identity.Files
+	// Source has the identities, instead of Files. Nil: Files has.
+	Source Source
 	// Sites are further identities, for clients that ask for one of their names: of
 	// the certificate's own, *.example.com included. Of two for a name the first is
 	// served, Files before all.
@@ -88,6 +90,9 @@ type Site struct{ Files identity.Files }
 // files are all identities, that of the Spec first, as they are to be judged.
 func (s *Spec) files() []identity.Files {
 	all := []identity.Files{s.Files}
+	if s.Source != nil {
+		all = s.sourced() // at least one, says sourceFaults
+	}
 	for _, site := range s.Sites {
 		all = append(all, site.Files)
 	}
@@ -121,5 +126,6 @@ func (s *Spec) faults() (faults []error) {
 	if s.Reload < 0 && s.Reload != process.Infinity {
 		fault("Reload is %v: use a time, 0 for 10 s or Infinity", s.Reload)
 	}
+	faults = append(faults, s.sourceFaults()...)
 	return append(faults, commonFaults(s.ALPN, s.MinVersion, s.Levels)...)
 }
