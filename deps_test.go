@@ -30,6 +30,7 @@ var layers = []struct {
 	{"trace/...", 2, "crash reports, event streams, recorder"},
 	{"supervisor/...", 3, "strategies, dynamic children, what can be a child, tasks"},
 	{"tlsconn/identity", 1, "judges certificates and keys; knows no process, so that it can be used without"},
+	{"tlsconn/acme", 4, "certificates from an ACME authority; a module of its own"},
 	{"tlsconn/...", 3, "a TLS connection as a process"},
 	{"acceptor/...", 4, "listeners, limits, draining"},
 	{"application/...", 4, "order of start and stop, environment, Main"},
@@ -45,6 +46,7 @@ var layers = []struct {
 var keepers = map[string]string{
 	"github.com/rs/zerolog":    "trace",
 	"github.com/pires":         "acceptor",
+	"github.com/caddyserver":   "tlsconn/acme",
 	"github.com/ergo-services": "registry/cluster",
 	"ergo.services":            "registry/cluster",
 }
