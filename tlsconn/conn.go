@@ -186,10 +186,13 @@ func (c *Conn) judge(err error) (verdict, *EndError) {
 	e := c.evidence()
 	ours := errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled)
 	if ours || e.shut && errors.Is(err, io.ErrClosedPipe) { // which a net.Pipe says
-		if e.eof { // it was closed after the stream had been cut
+		switch { // why was it closed?
+		case e.eof: // the stream had been cut
 			err = io.ErrUnexpectedEOF
-		} else if e.raw == nil {
+		case e.raw == nil: // because our side wanted to
 			return verdict{}, c.endError(Closed, err)
+		default: // the socket had failed, of which a writer was told
+			err = e.raw
 		}
 	}
 	return classify(c.ep.client, stage, err, e), nil

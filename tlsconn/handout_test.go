@@ -68,6 +68,37 @@ func TestHandedOut(t *testing.T) {
 	}
 }
 
+// A reset of which only a writer was told is a reset, and no riddle of a closed socket.
+func TestHandedOutAndWritten(t *testing.T) {
+	ctx, rec := node(t)
+	w := newWorld()
+	s := w.serving(t, ctx, tlsconn.Spec{})
+	raw, client := tcpPair(t)
+	go func() {
+		established(client, w.trusting())
+		reset(client)
+	}()
+	sock, err := s.Handshake(ctx, raw, idler(t, ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sock.(*tlsconn.Conn)
+	if _, err := io.ReadFull(c.TLS(), make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = c.TLS().Write([]byte("x"))
+	}
+	c.TLS().Close()
+	reason, err := process.Wait(ctx, c.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := faultOf(t, reason); f.Class != tlsconn.PeerReset || len(rec.Events(reports)) != 1 {
+		t.Errorf("it ended with %v, and said\n%v", f, rec)
+	}
+}
+
 // Who closes it first has closed it, whatever the peer is about to do.
 func TestHandedOutAndClosed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
