@@ -95,9 +95,9 @@ func (p *pair) wantEnd(how tlsconn.How, stage tlsconn.State) error {
 func (p *pair) wantGoodbye() {
 	p.Helper()
 	// A pipe says EOF too, so the record has to be seen.
-	wire := &tee{Conn: p.wire}
-	if _, err := wire.Read(make([]byte, 100)); err != nil || wire.arrived.Len() < 7 {
-		p.Errorf("the client saw %q, %v, want a goodbye", wire.arrived.Bytes(), err)
+	saw := make([]byte, 100)
+	if n, err := p.wire.Read(saw); err != nil || n < 7 {
+		p.Errorf("the client saw %q, %v, want a goodbye", saw[:n], err)
 	}
 }
 

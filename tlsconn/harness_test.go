@@ -1,14 +1,12 @@
 package tlsconn_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -141,43 +139,6 @@ func reset(c net.Conn) {
 		tcp.SetLinger(0)
 	}
 	c.Close()
-}
-
-// helloOf is the ClientHello that a client with these settings sends.
-func helloOf(conf *tls.Config) []byte {
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	var wg sync.WaitGroup
-	wg.Go(func() { tls.Client(theirs, conf).Handshake() })
-	defer wg.Wait()
-	defer theirs.Close()
-	header := make([]byte, 5)
-	io.ReadFull(ours, header)
-	body := make([]byte, int(header[3])<<8|int(header[4]))
-	io.ReadFull(ours, body)
-	return append(header, body...)
-}
-
-// A tee remembers what went over a connection.
-type tee struct {
-	net.Conn
-	mu            sync.Mutex
-	sent, arrived bytes.Buffer
-}
-
-func (c *tee) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.arrived.Write(b[:n])
-	return n, err
-}
-
-func (c *tee) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	c.sent.Write(b)
-	c.mu.Unlock()
-	return c.Conn.Write(b)
 }
 
 // until reads everything and returns how that ended.

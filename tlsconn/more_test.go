@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/badtls"
 	"github.com/coppice-go/coppice/internal/pki"
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/event/alarm"
@@ -31,7 +32,7 @@ func TestWriterHearsWhatTheReaderMet(t *testing.T) {
 				raw, client := tcpPair(t)
 				go func() {
 					if want == tlsconn.RenegotiationRefused {
-						renegotiate(client, w.trusting())
+						badtls.Renegotiate(client, w.trusting(), talk)
 						return
 					}
 					c := established(client, w.trusting())

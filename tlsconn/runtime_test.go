@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/badtls"
 	"github.com/coppice-go/coppice/internal/pki"
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/tlsconn"
@@ -78,7 +79,7 @@ var runtimeRows = []runtimeRow{
 	{
 		name: "ClientHello and RST",
 		peer: func(w *world, c net.Conn) error {
-			c.Write(helloOf(w.trusting()))
+			c.Write(badtls.Hello(w.trusting()))
 			io.ReadFull(c, make([]byte, 1)) // or the RST may overtake it
 			reset(c)
 			return nil
@@ -88,7 +89,7 @@ var runtimeRows = []runtimeRow{
 	{
 		name: "ClientHello and FIN",
 		peer: func(w *world, c net.Conn) error {
-			c.Write(helloOf(w.trusting()))
+			c.Write(badtls.Hello(w.trusting()))
 			c.(*net.TCPConn).CloseWrite()
 			return nothing(until(c))
 		},
@@ -97,7 +98,7 @@ var runtimeRows = []runtimeRow{
 	{
 		name: "half a ClientHello and FIN",
 		peer: func(w *world, c net.Conn) error {
-			hello := helloOf(w.trusting())
+			hello := badtls.Hello(w.trusting())
 			c.Write(hello[:len(hello)/2])
 			return c.Close()
 		},
@@ -242,7 +243,7 @@ var runtimeRows = []runtimeRow{
 	{
 		name: "renegotiation",
 		peer: func(w *world, c net.Conn) error {
-			return renegotiate(c, w.trusting())
+			return badtls.Renegotiate(c, w.trusting(), talk)
 		},
 		class: tlsconn.RenegotiationRefused, stage: tlsconn.Established, level: process.LevelWarn,
 		alert: "sent unexpected_message", sni: "localhost", cause: "received unexpected handshake message of type *tls.clientHelloMsg",
@@ -303,13 +304,19 @@ func shakes(c net.Conn, conf *tls.Config) error {
 // established is a client's connection on which a byte has gone each way.
 func established(c net.Conn, conf *tls.Config) *tls.Conn {
 	t := tls.Client(c, conf)
-	if _, err := t.Write([]byte("x")); err != nil {
-		panic(fmt.Sprint("client: ", err))
-	}
-	if _, err := io.ReadFull(t, make([]byte, 1)); err != nil {
+	if err := talk(t); err != nil {
 		panic(fmt.Sprint("client: ", err))
 	}
 	return t
+}
+
+// talk sends a byte, and waits for that of serve.
+func talk(t *tls.Conn) error {
+	if _, err := t.Write([]byte("x")); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(t, make([]byte, 1))
+	return err
 }
 
 // serve is what the server does: it answers each byte with one, until it ends.
@@ -350,7 +357,7 @@ func TestRuntimeFaults(t *testing.T) {
 var slowloris = runtimeRow{
 	name: "slowloris", inBubble: true,
 	peer: func(w *world, c net.Conn) error {
-		for _, b := range helloOf(w.trusting()) {
+		for _, b := range badtls.Hello(w.trusting()) {
 			if _, err := c.Write([]byte{b}); err != nil {
 				return nil
 			}

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/badtls"
 	"github.com/coppice-go/coppice/internal/pki"
 	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/system"
@@ -261,7 +262,7 @@ func TestSecretsOfCrashes(t *testing.T) {
 	for state, reach := range map[tlsconn.State]func(*call){
 		tlsconn.Dialing:     func(c *call) { go c.dial(false) },
 		tlsconn.Hello:       func(c *call) { c.serve() },
-		tlsconn.Negotiating: func(c *call) { c.serve(); go c.theirs.Write(helloOf(c.w.trusting())) },
+		tlsconn.Negotiating: func(c *call) { c.serve(); go c.theirs.Write(badtls.Hello(c.w.trusting())) },
 		tlsconn.Established: func(c *call) { c.serve(); c.dial(true) },
 		tlsconn.Closing: func(c *call) {
 			c.serve()
