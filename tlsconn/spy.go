@@ -95,10 +95,10 @@ func (s *spy) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// note keeps an error of the socket. Time-outs pass; what our own Close does is
-// none of the socket's.
+// note keeps an error of the socket. Time-outs pass; what our own Close does, or
+// that of whoever had the socket before us, is none of the socket's.
 func (s *spy) note(err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) || s.shut.Load() {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) || s.shut.Load() {
 		return
 	}
 	s.mu.Lock()
