@@ -8,14 +8,21 @@ import (
 
 // shake is the life of the helper: dialing, if we are a client, and the
 // handshake. It reports and ends normally; if it does not, that is a crash. When
-// the connection ends first, the socket is closed under it.
+// the connection ends first, the socket is closed under it. A helper that is killed
+// reports nothing: what went wrong with the handshake then is that it was killed.
 func (l *life) shake(ctx context.Context) error {
 	c := l.c
+	fail := func(err error) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		c.cast(failed{err})
+		return nil
+	}
 	if l.dial != nil {
 		raw, err := l.dial(ctx)
 		if err != nil {
-			c.cast(failed{err})
-			return nil
+			return fail(err)
 		}
 		if !c.adopt(raw, func(s net.Conn) *tls.Conn { return tls.Client(s, l.config) }) {
 			return nil // the connection has ended meanwhile
@@ -23,8 +30,7 @@ func (l *life) shake(ctx context.Context) error {
 		c.cast(connected{})
 	}
 	if err := c.TLS().HandshakeContext(withConn(ctx, c)); err != nil {
-		c.cast(failed{err})
-		return nil
+		return fail(err)
 	}
 	c.socket.Load().secret.Store(true)
 	c.cast(done{})

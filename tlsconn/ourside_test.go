@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -43,4 +44,26 @@ func TestSocketClosedUnderneath(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A helper that is killed in the middle of a handshake is a fault of our own, as one
+// that crashes is; not a connection that was closed.
+func TestHelperKilled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := opened(t, tlsconn.Spec{})
+		synctest.Wait()
+		for _, pid := range p.owner.Node().Processes() {
+			if pid.Is("handshake") {
+				if err := process.Kill(p.ctx, pid); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if f := faultOf(t, p.conn.Handshake(p.ctx)); f.Class != tlsconn.Internal || f.Blame != tlsconn.BlameUs || !errors.Is(f, process.ErrKilled) {
+			t.Errorf("got %v", f)
+		}
+		if n := len(p.rec.Events(process.Network)); n != 1 || p.server.Counts()[tlsconn.Internal] != 1 {
+			t.Errorf("%d events, counted %v", n, p.server.Counts())
+		}
+	})
 }
