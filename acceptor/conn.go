@@ -167,6 +167,13 @@ func (c *Conn) hurry() {
 	_ = c.raw.SetWriteDeadline(time.Now().Add(lastWrite))
 }
 
+// stopReading has whoever reads from the socket come back, now and from now on.
+func (c *Conn) stopReading() {
+	if c.raw.SetReadDeadline(time.Unix(1, 0)) != nil {
+		c.close() // it takes no deadline, if it is not closed already
+	}
+}
+
 // A keeper closes the socket when the connection's process has ended, however
 // that was.
 type keeper struct{ c *Conn }

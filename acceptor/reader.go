@@ -13,15 +13,6 @@ import (
 // read is the reader's life: handshake, then frame after frame, until the
 // stream ends. It tells the connection how that was and ends normally.
 func (c *connection[S]) read(ctx context.Context, to process.PID) error {
-	// The connection closes the socket when it ends, but one that is killed
-	// cannot. Then this process ends with it, by the link.
-	stop := context.AfterFunc(ctx, c.close)
-	defer func() {
-		stop()
-		if ctx.Err() != nil { // we may have been faster than AfterFunc
-			c.close()
-		}
-	}()
 	sock, err := c.begin(ctx, to)
 	for err == nil {
 		var upgrade bool
@@ -34,8 +25,13 @@ func (c *connection[S]) read(ctx context.Context, to process.PID) error {
 	return c.tell(ctx, to, ended[S]{err})
 }
 
+// Whoever ends the reader has it come back from the socket. While the connection is
+// not open that is closed; later only reading ends, for the connection has its last
+// words to say: it is about to hear what became of its reader.
+
 // begin returns what to read from.
 func (c *connection[S]) begin(ctx context.Context, to process.PID) (net.Conn, error) {
+	defer context.AfterFunc(ctx, c.close)()
 	if err := c.bound.Socket.tune(c.raw); err != nil {
 		return nil, err
 	}
@@ -57,6 +53,7 @@ func (c *connection[S]) begin(ctx context.Context, to process.PID) (net.Conn, er
 
 // handshake returns what a transport makes of sock, once the connection knows it.
 func (c *connection[S]) handshake(ctx context.Context, to process.PID, t Transport, sock net.Conn) (net.Conn, error) {
+	defer context.AfterFunc(ctx, c.close)()
 	sock, err := c.shake(ctx, t, sock, to)
 	if err != nil {
 		return nil, err
@@ -77,6 +74,7 @@ func (c *connection[S]) hand(ctx context.Context, to process.PID, o opened[S]) e
 // ends, with the error that it ended with; until the last frame was one that
 // asked for an upgrade; or, with neither, until the connection has ended.
 func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Conn) (upgrade bool, err error) {
+	defer context.AfterFunc(ctx, c.stopReading)()
 	cut := &cutter{split: c.protocol.Split, limit: cmp.Or(c.protocol.MaxFrame, defaultFrame)}
 	cut.release()
 	defer func() {
