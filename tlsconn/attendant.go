@@ -23,11 +23,22 @@ type attendant struct {
 }
 
 // A wardrobe is the identities of a Server, as they are and as they are looked
-// at. It belongs to the attendant; after a crash, to the next one.
+// at. It belongs to the attendant; after its end, to the next one that may have it.
 type wardrobe struct {
 	rotations []*identity.Rotation // none: none was ever good
 	pairs     []*identity.Pair
-	due       []time.Time // zero: never
+	due       []time.Time     // zero: never
+	raised    map[string]bool // the attendant's
+	starter   process.PID     // of the attendant
+	stopped   bool            // the attendant ended in order
+}
+
+// passes reports whether the next attendant goes on with what there is: if the one
+// before it crashed, or if a supervisor only starts it again, for another child has
+// crashed. What is served must not depend on what the files hold in that moment.
+func (w *wardrobe) passes(starter process.PID) bool {
+	again := starter == w.starter && starter.Is(process.KindSupervisor)
+	return w.rotations != nil && (again || !w.stopped)
 }
 
 // attend describes the process.
@@ -77,19 +88,29 @@ func (a *attendant) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	again := s.wardrobe.rotations != nil
-	if !again {
-		for _, f := range s.spec.files() {
-			s.wardrobe.rotations = append(s.wardrobe.rotations, &identity.Rotation{Files: f, Every: s.spec.Reload})
-		}
-		s.wardrobe.pairs = make([]*identity.Pair, len(s.wardrobe.rotations))
-		s.wardrobe.due = make([]time.Time, len(s.wardrobe.rotations))
+	starter := process.Self(ctx).Parent()
+	again := s.wardrobe.passes(starter)
+	if again {
+		a.raised = s.wardrobe.raised
+	} else {
+		s.wardrobe = s.newWardrobe(a.raised)
 	}
+	s.wardrobe.starter, s.wardrobe.stopped = starter, false
 	if err := a.look(ctx, time.Now(), true, true); err != nil && !again {
 		s.wardrobe = wardrobe{}
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+func (s *Server) newWardrobe(raised map[string]bool) wardrobe {
+	w := wardrobe{raised: raised}
+	for _, f := range s.spec.files() {
+		w.rotations = append(w.rotations, &identity.Rotation{Files: f, Every: s.spec.Reload})
+	}
+	w.pairs = make([]*identity.Pair, len(w.rotations))
+	w.due = make([]time.Time, len(w.rotations))
+	return w
 }
 
 // look reads the files of those identities that are due, or of all, and serves
@@ -179,8 +200,7 @@ func (a *attendant) plan(ctx context.Context) (err error) {
 	return err
 }
 
-// close tells what is left to tell. After a crash the next attendant serves on
-// what was served; after an orderly end there is nothing to serve on.
+// close tells what is left to tell. Whoever comes next tells anew of what is wrong.
 func (a *attendant) close(ctx context.Context, reason error) error {
 	ep := a.s.ep
 	ep.tally.attend(nil)
@@ -188,9 +208,11 @@ func (a *attendant) close(ctx context.Context, reason error) error {
 	for id := range a.raised {
 		clearAlarm(ctx, id)
 	}
-	if process.Clean(reason) {
-		a.s.wardrobe = wardrobe{}
+	clear(a.raised)
+	for _, r := range a.s.wardrobe.rotations {
+		r.Remind()
 	}
+	a.s.wardrobe.stopped = process.Clean(reason)
 	return a.keys.close()
 }
 

@@ -38,7 +38,8 @@ func NewServer(spec Spec) *Server {
 // anything is wrong with the Spec or its files, nothing is started, and the error
 // says all of it; errors.As finds an [*identity.Error].
 //
-// After its end it may be started again. If it crashed, what was served last is
+// After its end it may be started again. If it crashed, or if a supervisor starts it
+// again, as it does when another of its children has crashed, what was served last is
 // served on, whatever the files hold meanwhile.
 func (s *Server) Start(ctx context.Context) (process.PID, error) {
 	ref, err := server.Start(ctx, s.attend())

@@ -115,6 +115,10 @@ func (r *Rotation) Age(now time.Time) Change {
 	return c
 }
 
+// Remind has the alarms that are set be told again, by the next Look or Age: whoever
+// was told of them has forgotten them.
+func (r *Rotation) Remind() { r.bad.alarm, r.stage = nil, Fine }
+
 func (r *Rotation) rehearse(p *Pair) error {
 	if r.Rehearse == nil {
 		return nil

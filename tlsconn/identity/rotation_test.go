@@ -126,6 +126,9 @@ func TestUnfit(t *testing.T) {
 	u.put("server.crt", nil)
 	u.look(10*time.Second, false, 250*ms, Empty, "cannot_reload+ server.crt: is empty")
 	u.look(250*ms, false, 500*ms, Empty)
+	// Who has forgotten it is told again.
+	u.r.Remind()
+	u.look(500*ms, false, time.Second, Empty, "cannot_reload+ server.crt: is empty")
 	u.serve(u.bench.next("a"))
 	u.serves(u.look(500*ms, true, 10*time.Second, "", "cannot_reload- now served: identity CN=next-a"), u.leaf)
 	u.look(10*time.Second, false, 10*time.Second, "")

@@ -1,0 +1,125 @@
+package tlsconn_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/process/event/alarm"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/tlsconn"
+)
+
+// A household is a server below a supervisor, behind a process that takes it along.
+type household struct {
+	*testing.T
+	ctx      context.Context
+	world    *world
+	server   *tlsconn.Server
+	key      string // the file
+	sup, dog process.PID
+}
+
+func keep(t *testing.T) *household {
+	t.Helper()
+	h := &household{T: t, world: newWorld()}
+	h.ctx, _ = node(t)
+	if _, err := alarm.Start(h.ctx); err != nil {
+		t.Fatal(err)
+	}
+	files := filesOf(t, h.world.server, tlsconn.NoClientCert, nil)
+	h.key, h.server = files.Key, tlsconn.NewServer(tlsconn.Spec{Files: files})
+	var err error
+	if h.sup, err = supervisor.Start(h.ctx, supervisor.Spec{Strategy: supervisor.RestForOne, Children: []supervisor.Child{
+		{ID: "dog", Start: supervisor.Go(func(ctx context.Context) error {
+			h.dog = process.Self(ctx)
+			<-ctx.Done()
+			return nil
+		})},
+		{ID: "tls", Start: h.server.Start},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// attendant is the server's process.
+func (h *household) attendant() process.PID {
+	h.Helper()
+	ref, err := h.server.Ref(h.ctx)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return ref.PID()
+}
+
+func (h *household) kill(pid process.PID) {
+	h.Helper()
+	if err := process.Kill(h.ctx, pid); err != nil {
+		h.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func (h *household) wantServed() {
+	h.Helper()
+	if _, err := visit(h.T, h.ctx, h.server, h.world.trusting()); err != nil {
+		h.Error(err)
+	}
+}
+
+func (h *household) wantAlarms(n int) {
+	h.Helper()
+	synctest.Wait()
+	if alarms, err := alarm.List(h.ctx); err != nil || len(alarms) != n {
+		h.Errorf("alarms %+v, %v; want %d", alarms, err, n)
+	}
+}
+
+// A server that is stopped only to be started again, because of another child of its
+// supervisor, serves on as after a crash of its own: that must not come to nothing
+// because the files are just being written. The alarm is on again.
+func TestRestartBecauseOfAnother(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := keep(t)
+		key, err := os.ReadFile(h.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, h.key, []byte("garbage"))
+		time.Sleep(time.Minute)
+		h.wantAlarms(1)
+		before := h.attendant()
+		h.kill(h.dog)
+		if !h.sup.Alive() || h.attendant() == before || !h.attendant().Alive() {
+			t.Errorf("after %v comes %v; the supervisor lives: %v", before, h.attendant(), h.sup.Alive())
+		}
+		h.wantServed()
+		time.Sleep(time.Minute)
+		h.wantAlarms(1)
+		write(t, h.key, key)
+		time.Sleep(time.Minute)
+		h.wantAlarms(0)
+		h.wantServed()
+	})
+}
+
+// An alarm does not outlive the server, though the process that set it was killed.
+func TestAlarmOfKilledAttendant(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := keep(t)
+		write(t, h.key, []byte("garbage"))
+		time.Sleep(time.Minute)
+		h.wantAlarms(1)
+		h.kill(h.attendant())
+		h.wantAlarms(1)
+		h.wantServed()
+		if err := process.Stop(h.ctx, h.sup, process.ErrShutdown); err != nil {
+			t.Fatal(err)
+		}
+		h.wantAlarms(0)
+	})
+}
