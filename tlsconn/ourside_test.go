@@ -1,7 +1,9 @@
 package tlsconn_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -66,4 +68,57 @@ func TestHelperKilled(t *testing.T) {
 			t.Errorf("%d events, counted %v", n, p.server.Counts())
 		}
 	})
+}
+
+// assassin kills TLS processes before their first instruction.
+type assassin struct{ ctx context.Context }
+
+func (*assassin) Wants() process.Kind { return process.Spawned }
+
+func (a *assassin) Event(e process.Event) {
+	if e.PID.Is("statem") {
+		_ = process.Kill(a.ctx, e.PID) // what comes of it is seen
+	}
+}
+
+// A connection whose process does not start has ended, as any other one.
+func TestStillborn(t *testing.T) {
+	for name, c := range map[string]struct {
+		how  tlsconn.How
+		open func(*pair, net.Conn) (net.Conn, error)
+	}{
+		"killed": {tlsconn.Killed, func(p *pair, raw net.Conn) (net.Conn, error) {
+			p.owner.Node().SetProbe(&assassin{p.ctx})
+			defer p.owner.Node().SetProbe(p.rec)
+			return p.server.Handshake(p.ctx, raw, p.owner)
+		}},
+		"by a process that has ended": {tlsconn.Stopped, func(p *pair, raw net.Conn) (net.Conn, error) {
+			var of context.Context
+			pid, err := process.Go(p.ctx, func(ctx context.Context) error { of = ctx; return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := process.Wait(p.ctx, pid); err != nil {
+				t.Fatal(err)
+			}
+			return p.server.Handshake(of, raw, p.owner)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := opened(t, tlsconn.Spec{})
+				raw, wire := net.Pipe()
+				_, err := c.open(p, raw)
+				if end, ok := errors.AsType[*tlsconn.EndError](err); !ok || end.How != c.how || !errors.Is(err, net.ErrClosed) {
+					t.Errorf("got %v", err)
+				}
+				if _, err := wire.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("its socket: %v", err)
+				}
+				if n := p.server.Info().Open; n != 1 {
+					t.Errorf("%d are open, want that of the pair", n)
+				}
+			})
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -83,8 +84,7 @@ func (s *Server) Open(ctx context.Context, raw net.Conn, owner process.PID) (*Co
 	c := newConn(s.ep, limitOf(ctx, handshakeLimit))
 	c.adopt(raw, func(sock net.Conn) *tls.Conn { return tls.Server(sock, set.outer) })
 	if err := (&life{c: c, owner: owner}).start(ctx); err != nil {
-		c.cut()
-		return nil, err
+		return nil, c.stillborn(err)
 	}
 	return c, nil
 }
@@ -123,6 +123,17 @@ func (l *life) start(ctx context.Context) (err error) {
 		_, err = m.StartUnlinked(ctx)
 	}
 	return err
+}
+
+// stillborn is the end of a connection whose process did not start.
+func (c *Conn) stillborn(err error) error {
+	how := Stopped
+	if errors.Is(err, process.ErrKilled) {
+		how = Killed
+	}
+	c.decide(c.endError(how, err))
+	c.cut()
+	return c.Err()
 }
 
 // limitOf is how long ctx gives, at most; without a deadline it is def.
