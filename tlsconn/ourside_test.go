@@ -70,15 +70,23 @@ func TestHelperKilled(t *testing.T) {
 	})
 }
 
-// assassin kills TLS processes before their first instruction.
-type assassin struct{ ctx context.Context }
+// assassin kills TLS processes before their first instruction, or who starts them.
+type assassin struct {
+	ctx     context.Context
+	starter bool
+}
 
 func (*assassin) Wants() process.Kind { return process.Spawned }
 
 func (a *assassin) Event(e process.Event) {
-	if e.PID.Is("statem") {
-		_ = process.Kill(a.ctx, e.PID) // what comes of it is seen
+	if !e.PID.Is("statem") {
+		return
 	}
+	whom := e.PID
+	if a.starter {
+		whom = e.Peer
+	}
+	_ = process.Kill(a.ctx, whom) // what comes of it is seen
 }
 
 // A connection whose process does not start has ended, as any other one.
@@ -88,9 +96,22 @@ func TestStillborn(t *testing.T) {
 		open func(*pair, net.Conn) (net.Conn, error)
 	}{
 		"killed": {tlsconn.Killed, func(p *pair, raw net.Conn) (net.Conn, error) {
-			p.owner.Node().SetProbe(&assassin{p.ctx})
+			p.owner.Node().SetProbe(&assassin{p.ctx, false})
 			defer p.owner.Node().SetProbe(p.rec)
 			return p.server.Handshake(p.ctx, raw, p.owner)
+		}},
+		"by a process that is killed": {tlsconn.Killed, func(p *pair, raw net.Conn) (net.Conn, error) {
+			p.owner.Node().SetProbe(&assassin{p.ctx, true})
+			defer p.owner.Node().SetProbe(p.rec)
+			said := make(chan error, 1)
+			if _, err := process.Go(p.ctx, func(ctx context.Context) error {
+				_, err := p.server.Handshake(ctx, raw, p.owner)
+				said <- err
+				return nil
+			}); err != nil {
+				return nil, err
+			}
+			return nil, <-said
 		}},
 		"by a process that has ended": {tlsconn.Stopped, func(p *pair, raw net.Conn) (net.Conn, error) {
 			var of context.Context
@@ -115,6 +136,7 @@ func TestStillborn(t *testing.T) {
 				if _, err := wire.Read(make([]byte, 1)); err != io.EOF {
 					t.Errorf("its socket: %v", err)
 				}
+				synctest.Wait()
 				if n := p.server.Info().Open; n != 1 {
 					t.Errorf("%d are open, want that of the pair", n)
 				}

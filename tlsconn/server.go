@@ -125,14 +125,18 @@ func (l *life) start(ctx context.Context) (err error) {
 	return err
 }
 
-// stillborn is the end of a connection whose process did not start.
+// stillborn is the end of a connection whose process did not start, or whose starter
+// was ended meanwhile: then it may be starting now, and is about to see the end of its
+// socket.
 func (c *Conn) stillborn(err error) error {
 	how := Stopped
 	if errors.Is(err, process.ErrKilled) {
 		how = Killed
 	}
 	c.decide(c.endError(how, err))
-	c.cut()
+	// Below the spy, who would tell the process. What does not close has no more
+	// than we can do for it.
+	_ = c.socket.Load().NetConn().Close()
 	return c.Err()
 }
 
