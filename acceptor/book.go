@@ -29,7 +29,7 @@ func (l *listener) enroll(ctx context.Context, pid process.PID, in *arrival, e e
 	if err == nil || errors.Is(err, process.ErrNoProc) {
 		return nil // a gate that is started now finds it by itself
 	}
-	l.closed(pid, process.ErrKilled) // it was killed meanwhile, and the gate may not hear of it
+	l.bury(ctx, process.Down{PID: pid, Reason: process.ErrKilled}) // it was killed meanwhile, and the gate may not hear of it
 	return fmt.Errorf("acceptor: could not tell of a connection: %w", err)
 }
 
@@ -57,6 +57,15 @@ func (l *listener) giveUp(in *arrival) bool {
 	}
 	in.state = givenUp
 	return true
+}
+
+// bury counts the end of a connection, and tells tracers of it, once.
+func (l *listener) bury(ctx context.Context, d process.Down) {
+	e, class, reason := l.closed(d.PID, d.Reason)
+	if class != "" && process.Wants(ctx, process.Network) {
+		d.Reason = reason
+		l.tellClosed(ctx, d, e, class)
+	}
 }
 
 // closed forgets a connection that has ended, counts its end, and returns what

@@ -206,10 +206,7 @@ func (g *gate) watch(ctx context.Context, pid process.PID) error {
 type gone struct{ process.Down }
 
 func (m gone) Handle(ctx context.Context, g *gate) error {
-	if e, class, reason := g.l.closed(m.PID, m.Reason); class != "" && process.Wants(ctx, process.Network) {
-		m.Reason = reason
-		g.l.tellClosed(ctx, m.Down, e, class)
-	}
+	g.l.bury(ctx, m.Down)
 	g.l.tidy(ctx)
 	return g.step(ctx)
 }

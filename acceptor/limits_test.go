@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -16,7 +17,7 @@ import (
 	"github.com/coppice-go/coppice/process/server"
 )
 
-// wantCounts wants the counters to be these, and to add up.
+// wantCounts wants the counters to be these, to add up, and to be what was told.
 func (t *test) wantCounts(refusals map[acceptor.Refusal]uint64, ends map[string]uint64) {
 	t.Helper()
 	synctest.Wait()
@@ -33,6 +34,15 @@ func (t *test) wantCounts(refusals map[acceptor.Refusal]uint64, ends map[string]
 	}
 	if got, want := fmt.Sprint(i.Ends), fmt.Sprint(ends); got != want {
 		t.Errorf("ended %s, want %s", got, want)
+	}
+	told := make(map[string]uint64)
+	for _, e := range t.log.Events(process.Network) {
+		if e.Text == "connection closed" {
+			told[detail(e, "class")]++
+		}
+	}
+	if !maps.Equal(told, i.Ends) {
+		t.Errorf("told of the ends %v, counted %v", told, i.Ends)
 	}
 }
 
