@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // tooLong is more than any file of certificates holds: the bundle of all public
@@ -104,6 +105,8 @@ func readFile(sys system, at source) content {
 		return fail(Missing, err, "put it there, or correct the path", "%s", absence(at.path))
 	case errors.Is(err, fs.ErrPermission):
 		return fail(Unreadable, err, "give this program's user the right to read it, and to enter its folders", "permission denied: %s", rights(info))
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return fail(Unreadable, err, "raise ulimit -n: the program has no descriptor left to open it with", "cannot be read: %v", reason(err))
 	default:
 		return fail(Unreadable, err, "look after the disk or the mount that it is on", "cannot be read: %v", reason(err))
 	}

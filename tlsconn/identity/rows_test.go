@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -123,6 +124,8 @@ func TestRows(t *testing.T) {
 			[]want{{Unreadable, "Key", "server.key", "permission denied|-rw-------|of user|runs as user", "right to read"}}},
 		{"unreadable, broken disk", func(b *bench) { b.sys = refusing{b.files.Key, errors.New("input/output error")} },
 			[]want{{Unreadable, "Key", "server.key", "input/output error", "disk"}}},
+		{"unreadable, out of descriptors", func(b *bench) { b.sys = refusing{b.files.Key, syscall.EMFILE} },
+			[]want{{Unreadable, "Key", "server.key", "too many open files", "ulimit -n"}}},
 		{"cert not PEM", func(b *bench) { b.put("server.crt", []byte("just words\n")) },
 			[]want{{NotPEM, "Cert", "server.crt", "is not PEM", "BEGIN CERTIFICATE"}}},
 		{"cert empty", func(b *bench) { b.put("server.crt", []byte("\n")) },
