@@ -3,12 +3,14 @@ package acceptor_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,22 +18,40 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/acceptor"
+	"github.com/coppice-go/coppice/internal/pki"
 	"github.com/coppice-go/coppice/process"
+	"github.com/coppice-go/coppice/tlsconn"
+	"github.com/coppice-go/coppice/tlsconn/identity"
 )
 
 // starve in the environment makes this test binary the program that runs out of
-// descriptors.
+// descriptors. It is the folder of its certificate, or "clear": it speaks no TLS.
 const starve = "COPPICE_TEST_STARVE"
 
 // A program with real limits is ten seconds without a descriptor. Every client
 // of that time is told at once, none is lost count of, there are few lines and
 // the waiting takes no processor time. Afterwards it serves as before.
 func TestTenSecondsWithoutDescriptors(t *testing.T) {
+	testTenSeconds(t, newStarving(t, nil), "out of file descriptors", "accepted again")
+}
+
+// So it does with TLS. It looks at its certificates each second meanwhile: if it
+// cannot read them, it is not they that are wrong.
+func TestTenSecondsWithoutDescriptorsTLS(t *testing.T) {
+	said := testTenSeconds(t, newStarving(t, newAuthorities().root), "out of file descriptors", "accepted again")
+	if strings.Contains(said, "look after the disk") {
+		t.Errorf("it said\n%s", said)
+	}
+	if pki.Leaked(newAuthorities().root.Server("localhost").Key, said) != "" {
+		t.Error("it told its key")
+	}
+}
+
+func testTenSeconds(t *testing.T, p *starveling, texts ...string) string {
 	long := 10 * time.Second
 	if testing.Short() {
 		long = time.Second
 	}
-	p := newStarving(t)
 	const before, during, after = 3, 200, 20
 	for range before {
 		p.served(t)
@@ -49,7 +69,7 @@ func TestTenSecondsWithoutDescriptors(t *testing.T) {
 	}
 	p.tell(t, "idle")
 	counts := p.tell(t, "count")
-	want := fmt.Sprintf("accepted %d refused %d starved %d open 0", before+during+after, during, during)
+	want := fmt.Sprintf("accepted %d refused %d starved %d open 0 ended map[closed:%d] faults map[]", before+during+after, during, during, before+after)
 	if counts != want {
 		t.Errorf("counted %s, want %s", counts, want)
 	}
@@ -57,23 +77,29 @@ func TestTenSecondsWithoutDescriptors(t *testing.T) {
 	if n := strings.Count(said, "\n"); n < 2 || n > 10 {
 		t.Errorf("it said %d lines, want at most 10:\n%s", n, said)
 	}
-	for _, text := range []string{"out of file descriptors", "accepted again"} {
+	for _, text := range texts {
 		if !strings.Contains(said, text) {
 			t.Errorf("it did not say %q:\n%s", text, said)
 		}
 	}
-	t.Logf("%v without descriptors, %d clients told: %s", long, during, used)
+	t.Logf("%v without descriptors, %d clients told: %s\n%s", long, during, used, said)
+	return said
 }
 
 // More clients than descriptors: who cannot be served is told, and when others
 // have left there is room again.
 func TestMoreClientsThanDescriptors(t *testing.T) {
-	p := newStarving(t)
+	for name, root := range map[string]*pki.Cert{"clear": nil, "TLS": newAuthorities().root} {
+		t.Run(name, func(t *testing.T) { moreClients(t, newStarving(t, root)) })
+	}
+}
+
+func moreClients(t *testing.T, p *starveling) {
 	const all = 60
 	var cs []net.Conn
 	served, told := 0, 0
 	for i := range all {
-		c, err := net.Dial("tcp", p.addr)
+		c, err := p.dial()
 		if err == nil {
 			cs = append(cs, c)
 			err = echo(c)
@@ -90,7 +116,7 @@ func TestMoreClientsThanDescriptors(t *testing.T) {
 	if served < 10 || told < 10 {
 		t.Errorf("%d were served and %d reset, want some of both", served, told)
 	}
-	want := fmt.Sprintf("accepted %d refused %d starved %d open %d", all, told, told, served)
+	want := fmt.Sprintf("accepted %d refused %d starved %d open %d ended map[] faults map[]", all, told, told, served)
 	if got := p.tell(t, "count"); got != want {
 		t.Errorf("counted %s, want %s", got, want)
 	}
@@ -109,12 +135,20 @@ type starveling struct {
 	out  *bufio.Reader
 	said bytes.Buffer
 	addr string
+	conf *tls.Config // nil: in clear
 }
 
-func newStarving(t *testing.T) *starveling {
+// newStarving starts the program, with a certificate of root; nil: in clear.
+func newStarving(t *testing.T, root *pki.Cert) *starveling {
 	t.Helper()
 	p := &starveling{cmd: exec.Command(os.Args[0])}
-	p.cmd.Env = append(os.Environ(), starve+"=1")
+	how := "clear"
+	if root != nil {
+		how = t.TempDir()
+		root.Server("localhost").Write(t, how)
+		p.conf = &tls.Config{RootCAs: root.Pool(), ServerName: "localhost"}
+	}
+	p.cmd.Env = append(os.Environ(), starve+"="+how)
 	p.cmd.Stderr = &p.said
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
@@ -160,9 +194,17 @@ func (p *starveling) end(t *testing.T) string {
 	return p.said.String()
 }
 
+func (p *starveling) dial() (net.Conn, error) {
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil || p.conf == nil {
+		return c, err
+	}
+	return tls.Client(c, p.conf), nil
+}
+
 func (p *starveling) served(t *testing.T) {
 	t.Helper()
-	c, err := net.Dial("tcp", p.addr)
+	c, err := p.dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +267,17 @@ func init() {
 func starvingProgram() {
 	node := process.NewNode(process.NodeSpec{Name: "starving"})
 	ctx := node.Context()
-	pid, err := acceptor.Start(ctx, acceptor.Spec{Address: "127.0.0.1:0", Protocol: (&host{}).protocol()})
+	spec := acceptor.Spec{Address: "127.0.0.1:0", Protocol: (&host{}).protocol()}
+	secure := tlsconn.NewServer(tlsconn.Spec{})
+	if dir := os.Getenv(starve); dir != "clear" {
+		in := func(name string) string { return filepath.Join(dir, name) }
+		secure = tlsconn.NewServer(tlsconn.Spec{
+			Files:  identity.Files{Cert: in("server.crt"), Key: in("server.key"), Roots: in("server-ca.crt")},
+			Reload: time.Second,
+		})
+		spec.Transport = secure
+	}
+	pid, err := acceptor.Start(ctx, spec)
 	fatal(err)
 	addr, err := acceptor.Addr(ctx, pid)
 	fatal(err)
@@ -261,7 +313,8 @@ func starvingProgram() {
 		case "count":
 			i, err := acceptor.GetInfo(ctx, pid)
 			fatal(err)
-			fmt.Printf("accepted %d refused %d starved %d open %d\n", i.Accepted, i.Refused, i.Refusals[acceptor.Starved], i.Connections)
+			fmt.Printf("accepted %d refused %d starved %d open %d ended %v faults %v\n",
+				i.Accepted, i.Refused, i.Refusals[acceptor.Starved], i.Connections, i.Ends, secure.Counts())
 		}
 	}
 	fatal(node.Stop(ctx))
