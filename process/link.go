@@ -21,10 +21,12 @@ func Link(ctx context.Context, to Target) error {
 	a.mu.Lock()
 	b.mu.Lock()
 	// One that is on its way out may still be linked to, as it may be watched:
-	// its end is told when its name is free, and not before.
-	gone := p.state == dead
+	// its end is told when its name is free, and not before. A link that is there
+	// stays until the end of the other has come by it: that is not told twice.
+	linked := self.links.Has(p)
+	gone := p.state == dead && !linked
 	fenced := self.fenced.Load()
-	if !gone && !fenced {
+	if !gone && !fenced && !linked {
 		a.links.Add(b)
 		b.links.Add(a)
 	}

@@ -42,6 +42,30 @@ func TestLinkChain(t *testing.T) {
 	})
 }
 
+// Who links itself again to a process that is just ending is told of that end once,
+// with its reason, and not ahead of it that there is no such process.
+func TestLinkAgainAtTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		a := start(t, ctx, process.Spec{Unlinked: true})
+		trap := start(t, ctx, process.Spec{TrapExit: true})
+		var of context.Context
+		link := func(ctx context.Context) {
+			of = ctx
+			if err := process.Link(ctx, a); err != nil {
+				t.Error(err)
+			}
+		}
+		in(t, ctx, trap, link)
+		// Requests that were not answered are settled before the links are told.
+		process.Begin(ctx, a, &run{f: func(context.Context, *run) error { return nil }}).Then(func() { link(of) })
+		send(t, ctx, a, errBoom)
+		wantReason(t, ctx, a, errBoom)
+		if x := exits(kept(t, ctx, trap)); len(x) != 1 || x[0].From != a || x[0].Reason != errBoom {
+			t.Errorf("who traps got %v, want one exit with %v", x, errBoom)
+		}
+	})
+}
+
 func TestNormalExitHurtsNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context) {
 		a := start(t, ctx, process.Spec{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
@@ -225,5 +226,39 @@ func TestStopDuringRestart(t *testing.T) {
 		close(gate)
 		w.want("the order to stop comes before the next attempt",
 			"top/b fails", "top: start error: b no", "top/a stops shutdown", "top exit shutdown")
+	})
+}
+
+// unanswered is a request that nobody answers.
+type unanswered struct{ process.Call }
+
+// A child that ends while its supervisor looks at it for the first time has ended
+// with its own reason, and not because there is no such process: so a transient one
+// that was done is not started again.
+func TestEndsWhileItIsAdmitted(t *testing.T) {
+	bubble(t, func(w *world) {
+		ending, admitted := make(chan struct{}), make(chan struct{})
+		starts := 0
+		w.top(supervisor.Spec{Name: "top", Children: []supervisor.Child{{
+			ID: "a", Restart: supervisor.Transient,
+			Start: func(ctx context.Context) (process.PID, error) {
+				if starts++; starts > 1 {
+					return process.Go(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
+				}
+				begun := make(chan struct{})
+				pid, err := process.Go(ctx, func(context.Context) error { <-begun; return nil })
+				// What was not answered is settled before the links are told of the end.
+				process.Begin(ctx, pid, &unanswered{}).Then(func() { close(ending); <-admitted })
+				close(begun)
+				<-ending
+				return pid, err
+			},
+		}}})
+		close(admitted)
+		synctest.Wait()
+		w.want("nobody is said to be missing")
+		if starts != 1 {
+			t.Errorf("it was started %d times", starts)
+		}
 	})
 }
