@@ -30,20 +30,21 @@ type book struct {
 	shut    map[string][]*shutting      // by listener
 	aimedAt map[process.PID]*shutting   // the same by who was killed
 	kills   map[string]int
-	crashes map[process.PID]error
-	wrong   []string // what should not be told at all
+	crashes map[process.PID]error // as they told of it, or their supervisors
+	wrong   []string              // what should not be told at all
 }
 
 // A closing is the end of a connection, as its listener told it.
 type closing struct {
-	conn   process.PID
-	class  string
-	reason error
+	conn  process.PID
+	class string
 }
 
-// told is a fault, as its connection told it.
+// told is a fault, as its connection told it. The Fault itself is not kept: there are
+// many, and it has a certificate in it.
 type told struct {
-	*tlsconn.Fault
+	tlsconn.Class
+	text string
 	conn process.PID // zero: it is not known
 }
 
@@ -58,7 +59,7 @@ func newBook() *book {
 }
 
 func (b *book) Wants() process.Kind {
-	return process.Network | process.Crashed | process.Abandoned | process.Exited | process.Spawned
+	return process.Network | process.Crashed | process.Supervised | process.Abandoned | process.Exited | process.Spawned
 }
 
 func (b *book) Event(e process.Event) {
@@ -76,10 +77,14 @@ func (b *book) Event(e process.Event) {
 		b.exited(e)
 	case process.Crashed:
 		b.crashes[e.PID] = e.Reason
+	case process.Supervised:
+		if e.Level == process.LevelError {
+			b.crashes[e.Peer] = e.Reason
+		}
 	case process.Network:
 		b.network(e)
 	case process.Abandoned:
-		b.wrong = append(b.wrong, fmt.Sprintf("%v was abandoned: %v", e.PID, e.Reason))
+		b.wrong = append(b.wrong, fmt.Sprintf("%v was abandoned: %v\n%s", e.PID, e.Reason, e.Detail.(*process.AbandonReport).Stack))
 	}
 }
 
@@ -143,12 +148,12 @@ func (b *book) network(e process.Event) {
 	switch {
 	case isFault && e.Detail == process.Detail(f):
 		peer := f.Peer.String()
-		b.faults[peer] = append(b.faults[peer], told{f, b.connOf(e.PID)})
+		b.faults[peer] = append(b.faults[peer], told{f.Class, f.Error(), b.connOf(e.PID)})
 		if e.Level > process.LevelDebug {
 			b.lines[f.Endpoint+" "+f.Class.String()]++
 		}
 	case e.Text == "connection closed":
-		b.closed[text("peer")] = append(b.closed[text("peer")], closing{e.Peer, text("class"), e.Reason})
+		b.closed[text("peer")] = append(b.closed[text("peer")], closing{e.Peer, text("class")})
 	case d["count"] != nil:
 		b.lines[text("endpoint")+" "+text("class")] += d["count"].(uint64)
 	case d["times"] != nil:

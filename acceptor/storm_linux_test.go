@@ -74,7 +74,8 @@ func weather(t *testing.T, seed uint64, long time.Duration, wild bool) {
 	s := &storm{T: t, book: newBook(), pki: newAuthorities(), wild: wild, seed: seed}
 	s.next.Store(rand.Uint32()) // a run before this one may have left some in TIME_WAIT
 	files := descriptors(t)
-	s.ctx = processtest.Node(t, process.NodeSpec{Probe: s.book})
+	// Who is abandoned is stuck, and not only late.
+	s.ctx = processtest.Node(t, process.NodeSpec{Probe: s.book, Grace: 20 * time.Second})
 	if _, err := alarm.Start(s.ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -77,22 +77,28 @@ func (p *site) reckon() {
 		p.count(func(v *visit) string { return v.what }))
 }
 
-// reckonCrashes wants nobody to have crashed but connections that were made to, those
-// of which a process was killed, and supervisors below one that was.
+// reckonCrashes wants nobody to be told of as crashed but connections that were made
+// to, those of which a process was killed, and who was killed or went with it.
 func (s *storm) reckonCrashes() {
-	made := make(map[process.PID]bool)
+	with := make(map[process.PID]bool)
+	for pid := range s.book.aimed {
+		with[pid] = true
+		with[pid.Parent()] = true // a port ends with its acceptors
+	}
 	for _, p := range s.sites {
 		for _, v := range p.visits {
 			closed, _ := p.toldOf(v)
 			for _, c := range closed {
-				made[c.conn] = v.end == "crashed"
+				with[c.conn] = v.end == "crashed" || len(s.book.struck(c.conn)) > 0
 			}
 		}
 	}
 	for pid, why := range s.book.crashes {
 		_, below := s.book.felled[pid.Parent()]
-		conn := s.book.connOf(pid)
-		if !below && (conn.IsZero() || !made[conn] && len(s.book.struck(conn)) == 0) {
+		if conn := s.book.connOf(pid); !conn.IsZero() {
+			pid = conn
+		}
+		if !with[pid] && !below {
 			s.Errorf("%v crashed: %v", pid, why)
 		}
 	}
