@@ -34,11 +34,23 @@ type wardrobe struct {
 }
 
 // passes reports whether the next attendant goes on with what there is: if the one
-// before it crashed, or if a supervisor only starts it again, for another child has
-// crashed. What is served must not depend on what the files hold in that moment.
+// before it crashed, or if a supervisor only starts it again, or something that it is
+// part of, because of another one's crash. What is served must not depend on what the
+// files hold in that moment.
 func (w *wardrobe) passes(starter process.PID) bool {
-	again := starter == w.starter && starter.Is(process.KindSupervisor)
-	return w.rotations != nil && (again || !w.stopped)
+	return w.rotations != nil && (!w.stopped || related(w.starter, starter))
+}
+
+// related reports whether the same supervisor is above both, or is one of them.
+func related(a, b process.PID) bool {
+	for ; !a.IsZero(); a = a.Parent() {
+		for c := b; a.Is(process.KindSupervisor) && !c.IsZero(); c = c.Parent() {
+			if a == c {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // attend describes the process.

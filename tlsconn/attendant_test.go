@@ -23,7 +23,8 @@ type household struct {
 	sup, dog process.PID
 }
 
-func keep(t *testing.T) *household {
+// keep has the server be a child of the supervisor, or of another one below it.
+func keep(t *testing.T, deep bool) *household {
 	t.Helper()
 	h := &household{T: t, world: newWorld()}
 	h.ctx, _ = node(t)
@@ -32,6 +33,10 @@ func keep(t *testing.T) *household {
 	}
 	files := filesOf(t, h.world.server, tlsconn.NoClientCert, nil)
 	h.key, h.server = files.Key, tlsconn.NewServer(tlsconn.Spec{Files: files})
+	child := supervisor.Child{ID: "tls", Start: h.server.Start}
+	if deep {
+		child = supervisor.Child{ID: "inner", Start: supervisor.StartFunc(supervisor.Spec{Children: []supervisor.Child{child}})}
+	}
 	var err error
 	if h.sup, err = supervisor.Start(h.ctx, supervisor.Spec{Strategy: supervisor.RestForOne, Children: []supervisor.Child{
 		{ID: "dog", Start: supervisor.Go(func(ctx context.Context) error {
@@ -39,7 +44,7 @@ func keep(t *testing.T) *household {
 			<-ctx.Done()
 			return nil
 		})},
-		{ID: "tls", Start: h.server.Start},
+		child,
 	}}); err != nil {
 		t.Fatal(err)
 	}
@@ -83,34 +88,36 @@ func (h *household) wantAlarms(n int) {
 // supervisor, serves on as after a crash of its own: that must not come to nothing
 // because the files are just being written. The alarm is on again.
 func TestRestartBecauseOfAnother(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := keep(t)
-		key, err := os.ReadFile(h.key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, h.key, []byte("garbage"))
-		time.Sleep(time.Minute)
-		h.wantAlarms(1)
-		before := h.attendant()
-		h.kill(h.dog)
-		if !h.sup.Alive() || h.attendant() == before || !h.attendant().Alive() {
-			t.Errorf("after %v comes %v; the supervisor lives: %v", before, h.attendant(), h.sup.Alive())
-		}
-		h.wantServed()
-		time.Sleep(time.Minute)
-		h.wantAlarms(1)
-		write(t, h.key, key)
-		time.Sleep(time.Minute)
-		h.wantAlarms(0)
-		h.wantServed()
-	})
+	for _, deep := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			h := keep(t, deep)
+			key, err := os.ReadFile(h.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, h.key, []byte("garbage"))
+			time.Sleep(time.Minute)
+			h.wantAlarms(1)
+			before := h.attendant()
+			h.kill(h.dog)
+			if !h.sup.Alive() || h.attendant() == before || !h.attendant().Alive() {
+				t.Errorf("after %v comes %v; the supervisor lives: %v", before, h.attendant(), h.sup.Alive())
+			}
+			h.wantServed()
+			time.Sleep(time.Minute)
+			h.wantAlarms(1)
+			write(t, h.key, key)
+			time.Sleep(time.Minute)
+			h.wantAlarms(0)
+			h.wantServed()
+		})
+	}
 }
 
 // An alarm does not outlive the server, though the process that set it was killed.
 func TestAlarmOfKilledAttendant(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		h := keep(t)
+		h := keep(t, false)
 		write(t, h.key, []byte("garbage"))
 		time.Sleep(time.Minute)
 		h.wantAlarms(1)
