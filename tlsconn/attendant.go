@@ -68,10 +68,16 @@ func (s *Server) open(ctx context.Context) (*attendant, error) {
 	if err != nil {
 		return nil, err
 	}
+	var last process.PID
 	before := s.attendant.Load()
-	if before != nil && before.PID().Alive() || !s.attendant.CompareAndSwap(before, &ref) {
+	if before != nil {
+		last = before.PID()
+	}
+	if !outlived(ctx, last) || !s.attendant.CompareAndSwap(before, &ref) {
 		return nil, fmt.Errorf("tlsconn: server %q is started already: make another for another listener", s.spec.Name)
 	}
+	s.dressing.Lock()
+	defer s.dressing.Unlock()
 	a := &attendant{s: s, raised: make(map[string]bool)}
 	if err := a.prepare(ctx); err != nil {
 		s.attendant.Store(before)
@@ -82,6 +88,19 @@ func (s *Server) open(ctx context.Context) (*attendant, error) {
 		_ = server.Cast(ctx, ref, stirred{})
 	})
 	return a, a.plan(ctx)
+}
+
+// outlived reports whether a process that was started before has ended; of one that is
+// about to, because it or the one above it was killed, it waits for that.
+func outlived(ctx context.Context, before process.PID) bool {
+	if before.Alive() && (before.Parent().IsZero() || before.Parent().Alive()) {
+		return false
+	}
+	if before.IsZero() {
+		return true
+	}
+	_, err := process.Wait(ctx, before)
+	return err == nil
 }
 
 // prepare does all that can fail, and reports all of it.
@@ -214,6 +233,8 @@ func (a *attendant) plan(ctx context.Context) (err error) {
 
 // close tells what is left to tell. Whoever comes next tells anew of what is wrong.
 func (a *attendant) close(ctx context.Context, reason error) error {
+	a.s.dressing.Lock()
+	defer a.s.dressing.Unlock()
 	ep := a.s.ep
 	ep.tally.attend(nil)
 	ep.report(ctx, time.Now(), true)
@@ -236,6 +257,8 @@ type (
 )
 
 func (look) Handle(ctx context.Context, a *attendant) error {
+	a.s.dressing.Lock()
+	defer a.s.dressing.Unlock()
 	// What is wrong with the files has become an alarm, or will if it lasts.
 	_ = a.look(ctx, time.Now(), false, false)
 	return a.plan(ctx)
@@ -256,6 +279,8 @@ func (tell) Handle(ctx context.Context, a *attendant) error {
 }
 
 func (reload) Handle(ctx context.Context, a *attendant) (struct{}, error) {
+	a.s.dressing.Lock()
+	defer a.s.dressing.Unlock()
 	err := a.look(ctx, time.Now(), true, false)
 	if planned := a.plan(ctx); planned != nil {
 		return struct{}{}, server.Stop(planned)

@@ -130,3 +130,53 @@ func TestAlarmOfKilledAttendant(t *testing.T) {
 		h.wantAlarms(0)
 	})
 }
+
+// A supervisor that is killed leaves the server's process behind for a moment. Whoever
+// starts the server again waits for it.
+func TestKilledSupervisor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := keep(t, true)
+		for range 5 {
+			before := h.attendant()
+			h.kill(before.Parent())
+			if !h.sup.Alive() || before.Alive() || !h.attendant().Alive() {
+				t.Errorf("after %v comes %v; the supervisor lives: %v", before, h.attendant(), h.sup.Alive())
+			}
+			h.wantServed()
+			time.Sleep(time.Minute) // or there are too many restarts
+		}
+	})
+}
+
+// So it is with a client.
+func TestKilledSupervisorOfClient(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, _ := node(t)
+		b := &backend{w: newWorld()}
+		c := tlsconn.NewClient(tlsconn.ClientSpec{Address: "localhost:1", Dialer: b.dial, Files: b.w.clientFiles(t, nil)})
+		var inner process.PID
+		sup, err := supervisor.Start(ctx, supervisor.Spec{Children: []supervisor.Child{{ID: "inner", Start: func(ctx context.Context) (pid process.PID, err error) {
+			inner, err = supervisor.Start(ctx, supervisor.Spec{Children: []supervisor.Child{{ID: "db", Start: c.Start}}})
+			return inner, err
+		}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			conn, err := c.Conn(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := echo(conn); err != nil {
+				t.Error(err)
+			}
+			if err := process.Kill(ctx, inner); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if !sup.Alive() {
+				t.Fatal("the supervisor has given up")
+			}
+		}
+	})
+}

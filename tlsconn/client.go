@@ -185,7 +185,7 @@ var clientMachine = statem.Must(statem.New(statem.Spec[phase, clientEvent, court
 
 func (c *Client) begin(t *statem.Turn[clientEvent]) (phase, *courtship, error) {
 	ctx := t.Context()
-	if err := c.claim(process.Self(ctx)); err != nil {
+	if err := c.claim(ctx); err != nil {
 		return connecting, nil, err
 	}
 	w := &courtship{Client: c, files: identity.Rotation{Files: c.spec.Files, Every: process.Infinity}, raised: make(map[string]bool)}
@@ -207,15 +207,25 @@ func (c *Client) begin(t *statem.Turn[clientEvent]) (phase, *courtship, error) {
 	return connecting, w, nil
 }
 
-// claim makes a process the one of the Client.
-func (c *Client) claim(self process.PID) error {
+// claim makes the calling process the one of the Client.
+func (c *Client) claim(ctx context.Context) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pid.Alive() {
+	before := c.pid
+	c.mu.Unlock()
+	if !outlived(ctx, before) || !c.replace(before, process.Self(ctx)) {
 		return fmt.Errorf("tlsconn: client %q is started already", c.spec.Name)
 	}
-	c.pid = self
 	return nil
+}
+
+func (c *Client) replace(before, by process.PID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pid != before {
+		return false
+	}
+	c.pid = by
+	return true
 }
 
 // look reads the files, as before each attempt. If they cannot be used now, what

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,11 @@ type Server struct {
 	ep        *endpoint
 	set       atomic.Pointer[set]                   // nil: it has not been started
 	attendant atomic.Pointer[server.Ref[attendant]] // of the latest start
-	wardrobe  wardrobe                              // of the attendant
+
+	// dressing is held by whoever is at the wardrobe: the attendant. One that was
+	// killed may still be at it, in a slow look at the files, when the next one comes.
+	dressing sync.Mutex
+	wardrobe wardrobe // of the attendant
 }
 
 // NewServer makes a Server. It does nothing before [Server.Start], which also
