@@ -153,7 +153,7 @@ func (b *book) network(e process.Event) {
 			b.lines[f.Endpoint+" "+f.Class.String()]++
 		}
 	case e.Text == "connection closed":
-		b.closed[text("peer")] = append(b.closed[text("peer")], closing{e.Peer, text("class")})
+		b.closed[text("remote")] = append(b.closed[text("remote")], closing{e.Peer, text("class")})
 	case d["count"] != nil:
 		b.lines[text("endpoint")+" "+text("class")] += d["count"].(uint64)
 	case d["times"] != nil:

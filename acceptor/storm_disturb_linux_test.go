@@ -198,10 +198,12 @@ func (p *site) kill(dice *rand.Rand) {
 	}
 }
 
+var parts = []string{"supervisor", "shard", "gate", "transports", "transport", "porter", "port", "acceptor"}
+
 // fell kills parts of the listener, at a pace at which it does not give up.
 func (p *site) fell(dice *rand.Rand) {
 	for pause(dice, 500*time.Millisecond); !p.over(); pause(dice, time.Second) {
-		p.killOne(dice, []string{"supervisor", "shard", "gate", "transport", "port", "acceptor"}[dice.IntN(6)])
+		p.killOne(dice, parts[dice.IntN(len(parts))])
 	}
 }
 
@@ -218,7 +220,7 @@ func (p *site) killOne(dice *rand.Rand, as string) {
 	pid := all[dice.IntN(len(all))]
 	p.book.aim(pid, as)
 	switch as {
-	case "supervisor", "gate", "transport", "port", "acceptor":
+	case "supervisor", "gate", "transports", "transport", "porter", "port", "acceptor":
 		p.book.shuts(p.name, pid)
 	}
 	if err := process.Kill(p.ctx, pid); err != nil {
@@ -254,7 +256,9 @@ func (p *site) role(pid process.PID) string {
 		return "shard"
 	case strings.HasPrefix(rest, "port/"):
 		return "acceptor"
-	case rest == "gate", rest == "transport", rest == "port":
+	case strings.HasPrefix(rest, "transports/") && strings.Count(rest, "/") == 1:
+		return "transport"
+	case rest == "gate", rest == "transports", rest == "porter", rest == "port":
 		return rest
 	}
 	return ""

@@ -94,7 +94,7 @@ func (s *storm) reckonCrashes() {
 		}
 	}
 	for pid, why := range s.book.crashes {
-		_, below := s.book.felled[pid.Parent()]
+		_, below := s.book.aimed[pid.Parent()]
 		if conn := s.book.connOf(pid); !conn.IsZero() {
 			pid = conn
 		}
