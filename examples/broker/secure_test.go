@@ -117,7 +117,18 @@ func TestClientCertificate(t *testing.T) {
 func TestBadFiles(t *testing.T) {
 	root := pki.CA("root")
 	good := root.Server("localhost", "127.0.0.1")
-	late := root.Issue(pki.Want{Name: "late", Names: []string{"localhost"}, NotAfter: time.Now().Add(-time.Hour)})
+	issue := func(name string, w pki.Want) *pki.Cert {
+		w.Name, w.Names = name, []string{"localhost"}
+		return root.Issue(w)
+	}
+	late := issue("late", pki.Want{NotAfter: time.Now().Add(-time.Hour)})
+	early := issue("early", pki.Want{NotBefore: time.Now().Add(72 * time.Hour)})
+	forClients := root.Client("for clients")
+	nameless := root.Issue(pki.Want{Name: "nameless"})
+	lost := root.CA("between").Server("localhost")
+	sha1 := issue("sha1", pki.Want{SHA1: true})
+	short := issue("short", pki.Want{Algo: pki.RSA1024})
+	folder := []byte("a folder")
 	for _, c := range []struct {
 		name      string
 		cert, key []byte // nil: no file
@@ -137,6 +148,16 @@ func TestBadFiles(t *testing.T) {
 		{"mismatch", good.PEM(), root.KeyPEM(), nil, "server.key: |sha256:|name the key"},
 		{"expired", late.PEM(), late.KeyPEM(), nil, "server.crt: |expired on|renew it"},
 		{"chain in wrong order", append(root.PEM(), good.PEM()...), good.KeyPEM(), nil, "server.crt: the leaf is not first|write them in this order"},
+		{"a folder", folder, good.KeyPEM(), nil, "server.crt: is a folder|name a file in it"},
+		{"key not PEM", good.PEM(), []byte("hello"), nil, "server.key: is not PEM|BEGIN PRIVATE KEY"},
+		{"certificate as key", good.PEM(), good.PEM(), nil, "server.key: holds no private key|name the file with the private key"},
+		{"not yet valid", early.PEM(), early.KeyPEM(), nil, "server.crt: |is not valid before|wait"},
+		{"for another use", forClients.PEM(), forClients.KeyPEM(), nil, "server.crt: |is not for a server|serverAuth"},
+		{"no names", nameless.PEM(), nameless.KeyPEM(), nil, "server.crt: |has no names|subjectAltName"},
+		{"incomplete chain", lost.PEM(), lost.KeyPEM(), nil, "server.crt: |its issuer|append"},
+		{"SHA-1", sha1.PEM(), sha1.KeyPEM(), nil, "server.crt: |SHA1|SHA-256"},
+		{"RSA 1024", short.PEM(), short.KeyPEM(), nil, "server.crt: |1024 bits|2048"},
+		{"client CA not PEM", good.PEM(), good.KeyPEM(), []byte("hello"), "clients.crt: is not PEM|BEGIN CERTIFICATE"},
 		{"client CA is none", good.PEM(), good.KeyPEM(), good.PEM(), "clients.crt: |is not an authority|name the certificate of its issuer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -144,7 +165,12 @@ func TestBadFiles(t *testing.T) {
 			args := []string{"-ca=" + pki.WriteFile(t, dir, "root.crt", root.PEM())}
 			file := func(flag, name string, data []byte) {
 				args = append(args, "-"+flag+"="+filepath.Join(dir, name))
-				if data != nil {
+				switch {
+				case bytes.Equal(data, folder):
+					if err := os.Mkdir(filepath.Join(dir, name), 0o777); err != nil {
+						t.Fatal(err)
+					}
+				case data != nil:
 					pki.WriteFile(t, dir, name, data)
 				}
 			}
