@@ -384,7 +384,11 @@ func (c *Conn) deadline(set func(*tls.Conn) error) error {
 	if c.State() < Established {
 		return errEarly
 	}
-	return set(c.TLS())
+	err := set(c.TLS())
+	if end := c.Err(); err != nil && end != nil { // it has died meanwhile
+		return end
+	}
+	return err
 }
 
 // cast tells the process something, from wherever.

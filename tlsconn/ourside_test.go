@@ -144,3 +144,52 @@ func TestStillborn(t *testing.T) {
 		})
 	}
 }
+
+// A dying socket is closed while somebody sets a deadline for it.
+type dying struct {
+	net.Conn
+	last func() // called at the next deadline; nil: nothing happens
+}
+
+func (d *dying) SetWriteDeadline(t time.Time) error {
+	if f := d.last; f != nil {
+		d.last = nil
+		f()
+	}
+	return d.Conn.SetWriteDeadline(t)
+}
+
+// Who sets a deadline just when the connection dies is told how it died, as whoever
+// reads and writes is, and not that its socket is closed.
+func TestDeadlineAtTheEnd(t *testing.T) {
+	ctx, _ := node(t)
+	w := newWorld()
+	s := w.serving(t, ctx, tlsconn.Spec{})
+	tcp, client := tcpPair(t)
+	raw := &dying{Conn: tcp}
+	c, err := s.Open(ctx, raw, idler(t, ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan struct{})
+	go func() { established(client, w.trusting()); close(heard) }()
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	<-heard
+	raw.last = func() {
+		if err := process.Kill(ctx, c.PID()); err != nil {
+			t.Error(err)
+		}
+		if _, err := process.Wait(ctx, c.PID()); err != nil {
+			t.Error(err)
+		}
+	}
+	err = c.SetWriteDeadline(time.Now().Add(time.Minute))
+	if end, ok := errors.AsType[*tlsconn.EndError](err); !ok || end.How != tlsconn.Killed {
+		t.Errorf("got %v", err)
+	}
+}
