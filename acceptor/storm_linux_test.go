@@ -82,6 +82,7 @@ func weather(t *testing.T, seed uint64, long time.Duration, wild bool) {
 	for _, name := range []string{"open", "behind", "hasty"} {
 		s.sites = append(s.sites, s.settle(name))
 	}
+	s.same("rehearsals", s.rehearsals, nil) // the one at the start may not be quite over
 	before, held := s.census(), descriptors(t)
 	s.end = time.Now().Add(long)
 	s.rage()
@@ -207,6 +208,16 @@ func (s *storm) census() (paths []string) {
 		paths = append(paths, pid.Path())
 	}
 	slices.Sort(paths)
+	return paths
+}
+
+// rehearsals are those that have not ended.
+func (s *storm) rehearsals() (paths []string) {
+	for _, pid := range s.sites[0].pid.Node().Processes() {
+		if pid.Is("rehearsal") {
+			paths = append(paths, pid.Path())
+		}
+	}
 	return paths
 }
 
