@@ -77,9 +77,12 @@ func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Con
 	defer context.AfterFunc(ctx, c.stopReading)()
 	cut := &cutter{split: c.protocol.Split, limit: cmp.Or(c.protocol.MaxFrame, defaultFrame)}
 	cut.release()
+	underway := false // a frame: what it is in is not ours to give back
 	defer func() {
-		cut.to = cut.from
-		cut.release()
+		if !underway {
+			cut.to = cut.from
+			cut.release()
+		}
 	}()
 	c.cut = cut
 	for {
@@ -93,9 +96,11 @@ func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Con
 		if err := c.tell(ctx, to, &c.got); err != nil {
 			return false, err
 		}
+		underway = true
 		if !c.handled(ctx) {
 			return false, nil
 		}
+		underway = false
 		if c.upgrading {
 			c.upgrading = false
 			return true, nil

@@ -2,10 +2,13 @@ package acceptor_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/coppice-go/coppice/acceptor"
 	"github.com/coppice-go/coppice/process"
@@ -50,4 +53,49 @@ func TestLastWordsWithoutReader(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A frame that is being handled stays what it is though its reader has ended: what it
+// lies in is nobody else's before.
+func TestFrameOutlivesItsReader(t *testing.T) {
+	var gate chan struct{}
+	var saw bytes.Buffer
+	bubble(t, func(_ *acceptor.Spec, p *acceptor.Protocol[guest]) {
+		gate = make(chan struct{}) // in the bubble
+		p.Grace = time.Minute
+		p.Frame = func(_ context.Context, g *guest, line []byte) error {
+			if line[0] != 'a' {
+				_, err := fmt.Fprintf(g.conn, "%s\n", line)
+				return err
+			}
+			<-gate
+			saw.Write(line)
+			return nil
+		}
+	}, func(t *test) {
+		text := func(c string) string { return strings.Repeat(c, 2000) }
+		c := t.street.dial()
+		c.send(t.T, text("a")+"\n")
+		synctest.Wait()
+		for _, pid := range t.pid.Node().Processes() {
+			if pid.Is("reader") {
+				if err := process.Kill(t.ctx, pid); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		synctest.Wait()
+		for range 10 { // one of which may get its space
+			d := t.street.dial()
+			d.send(t.T, text("b")+"\n")
+			d.want(t.T, text("b"))
+			d.Close()
+		}
+		close(gate)
+		c.wantEnd(t.T)
+		t.wantOpen(0)
+		if saw.String() != text("a") {
+			t.Errorf("the frame became %.20q...", saw.String())
+		}
+	})
 }
