@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -67,12 +68,25 @@ func TestStorm(t *testing.T) {
 	t.Run("wild", func(t *testing.T) { weather(t, seed, long, true) })
 }
 
+// openPoller has Go open what it polls sockets with. That stays, and is
+// nobody's.
+func openPoller(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func weather(t *testing.T, seed uint64, long time.Duration, wild bool) {
 	t.Logf("to have the same dice: -storm.seed %d", seed)
 	goleak.VerifyNone(t) // what others left is not ours
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	s := &storm{T: t, book: newBook(), pki: newAuthorities(), wild: wild, seed: seed}
 	s.next.Store(rand.Uint32()) // a run before this one may have left some in TIME_WAIT
+	openPoller(t)
 	files := descriptors(t)
 	// Who is abandoned is stuck, and not only late.
 	s.ctx = processtest.Node(t, process.NodeSpec{Probe: s.book, Grace: 20 * time.Second})
