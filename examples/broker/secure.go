@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/coppice-go/coppice/acceptor"
@@ -27,19 +26,9 @@ func (o options) ensureFiles(now time.Time) (identity.Files, error) {
 		return files, nil
 	}
 	files.Cert, files.Key = ownCert, ownKey
-	files.Names = []string{"localhost", "127.0.0.1", "::1"}
-	if host, _, err := net.SplitHostPort(o.tls); err == nil && host != "" && !unspecified(host) && !loopback(host) {
-		files.Names = append(files.Names, host)
-	}
+	files.Names = identity.LocalNames(o.tls)
 	_, err := identity.EnsureSelfSigned(files, ownValidity, now)
 	return files, err
-}
-
-func unspecified(host string) bool { ip := net.ParseIP(host); return ip != nil && ip.IsUnspecified() }
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // preflight finds what is wrong with the files of TLS, all of it at once.

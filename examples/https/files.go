@@ -30,22 +30,13 @@ func (o *options) files() identity.Files {
 func (o *options) prepare(now time.Time) error {
 	if o.cert == "" {
 		own := o.files()
-		own.Names = []string{"localhost", "127.0.0.1", "::1"}
-		if host, _, err := net.SplitHostPort(o.addr); err == nil && public(host) {
-			own.Names = append(own.Names, host)
-		}
+		own.Names = identity.LocalNames(o.addr)
 		if _, err := identity.EnsureSelfSigned(own, ownValidity, now); err != nil {
 			return err
 		}
 	}
 	_, err := identity.Load(o.files(), now)
 	return err
-}
-
-// public reports whether a host is one that others may know this machine by.
-func public(host string) bool {
-	ip := net.ParseIP(host)
-	return host != "" && host != "localhost" && (ip == nil || !ip.IsUnspecified() && !ip.IsLoopback())
 }
 
 // greeting says how to talk to the service.

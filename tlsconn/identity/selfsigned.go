@@ -150,3 +150,16 @@ func writeNew(path, kind string, der []byte, mode fs.FileMode) (err error) {
 	}
 	return os.Rename(tmp.Name(), path) // a file system without links
 }
+
+// LocalNames are the names for a certificate that signed itself and is served at an
+// address, as of net.Listen: localhost with its addresses, and the address's host
+// if that is one by which others may know this machine.
+func LocalNames(address string) []string {
+	names := []string{"localhost", "127.0.0.1", "::1"}
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	if err != nil || host == "" || host == "localhost" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+		return names
+	}
+	return append(names, host)
+}

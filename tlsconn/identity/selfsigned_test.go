@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -162,5 +163,20 @@ func TestSelfSignedForOpenSSL(t *testing.T) {
 	}
 	if _, err := tls.LoadX509KeyPair(f.Cert, f.Key); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestLocalNames(t *testing.T) {
+	for address, more := range map[string]string{
+		"": "", ":8443": "", "0.0.0.0:1": "", "[::]:1": "", "127.0.0.2:1": "", "localhost:1": "", "no port": "",
+		"10.0.0.1:1": "10.0.0.1", "example.org:1": "example.org",
+	} {
+		want := []string{"localhost", "127.0.0.1", "::1"}
+		if more != "" {
+			want = append(want, more)
+		}
+		if got := LocalNames(address); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", address, got, want)
+		}
 	}
 }
