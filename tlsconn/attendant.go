@@ -145,8 +145,8 @@ func (s *Server) newWardrobe(raised map[string]bool) wardrobe {
 }
 
 // look reads the files of those identities that are due, or of all, and serves
-// what is new, or all anew. The error says what is wrong with them; what was good is served all
-// the same.
+// what is new, or all anew. The error says what is wrong with them; what was good
+// is served all the same.
 func (a *attendant) look(ctx context.Context, now time.Time, all, anew bool) error {
 	var faults []error
 	w := &a.s.wardrobe

@@ -30,7 +30,7 @@ func (o *options) files() identity.Files {
 func (o *options) prepare(now time.Time) error {
 	if o.cert == "" {
 		own := o.files()
-		own.Names = []string{"localhost", "127.0.0.1", "::1"}
+		own.Names = identity.LocalNames("")
 		if _, err := identity.EnsureSelfSigned(own, ownValidity, now); err != nil {
 			return err
 		}
