@@ -23,16 +23,16 @@ func (p *proc) abandon() {
 	}
 	p.mu.Lock()
 	back := p.burying
-	p.x.abandoned = !back
+	p.ext().abandoned = !back
 	p.mu.Unlock()
 	if back {
 		return
 	}
 	if p.node.wants(Abandoned) {
 		p.emit(Event{Kind: Abandoned, Level: LevelError, Text: "goroutine abandoned: it did not return from its handler",
-			Reason: reason, Detail: &AbandonReport{PID: PID{p}, Grace: p.grace, Stack: stack}})
+			Reason: reason, Detail: &AbandonReport{PID: PID{p}, Grace: p.origin.grace, Stack: stack}})
 	}
-	p.bury(true)
+	p.bury(nil, true)
 }
 
 // spare gives a goroutine that is not blocked, but has not had its turn on a busy
@@ -41,8 +41,8 @@ func (p *proc) spare() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.burying {
-		p.x.spared = true
-		p.x.graceTime = time.AfterFunc(p.grace, p.abandon)
+		p.ext().spared = true
+		p.x.graceTime = time.AfterFunc(p.origin.grace, p.abandon)
 	}
 }
 
@@ -50,22 +50,20 @@ func (p *proc) spare() {
 // have forgotten it; the probe is told; whoever asks finds it dead; those linked
 // to it, those who watch it and the one who started it are told. Nothing of p
 // arrives anywhere after that.
-func (p *proc) bury(abandoned bool) {
-	p.fenced.Store(true)
+func (p *proc) bury(outcome error, abandoned bool) {
+	p.mark(markFenced)
 	p.mu.Lock()
-	again := p.burying // it was abandoned, and now its goroutine has come back
-	p.burying = true
-	if !p.doomed {
-		p.reason = p.outcome
-	}
-	name, reason, keepers := p.name, p.reason, p.takeKeepers()
-	if again {
+	if p.burying { // it was abandoned, and now its goroutine has come back
 		p.forget()
-	}
-	p.mu.Unlock()
-	if again {
+		p.mu.Unlock()
 		return
 	}
+	if !p.doomed() {
+		p.conclude(outcome)
+	}
+	p.burying = true
+	name, reason, keepers := p.name(), p.reason, p.takeKeepers()
+	p.mu.Unlock()
 	if name != "" && p.node.names.release(name, p) {
 		p.named(Unregistered, name, nil)
 	}
@@ -73,13 +71,30 @@ func (p *proc) bury(abandoned bool) {
 		p.forgottenBy(k)
 	}
 	if p.node.wants(Exited) {
-		p.emit(Event{Kind: Exited, Reason: reason})
+		p.note(Exited, nil, nil, reason)
 	}
-	r := p.lay(abandoned)
-	r.cancel()
-	settle(r.unsettled)
+	var r remains
+	p.lay(&r, abandoned)
+	r.after.now()
+	r.tell(p, reason)
+}
+
+// remains are those who are still to be told of a death, and are told without
+// the lock.
+type remains struct {
+	after             aftermath
+	parent            *proc // if linked
+	links             []*proc
+	watched, watching []*monitor
+	mourned           bool // there are mourners; no more can come
+}
+
+func (r *remains) tell(p *proc, reason error) {
+	// A link signals an end; it cannot fail.
+	if r.parent != nil {
+		_ = r.parent.exitSignal(p, reason, true)
+	}
 	for _, q := range r.links {
-		// A link signals an end; it cannot fail.
 		_ = q.exitSignal(p, reason, true)
 	}
 	for _, m := range r.watched {
@@ -88,56 +103,54 @@ func (p *proc) bury(abandoned bool) {
 	for _, m := range r.watching {
 		m.on.unwatch(m)
 	}
-	if r.starter != nil {
-		r.starter.resolveUse(r.use, replied)
+	if r.mourned {
+		p.mu.Lock()
+		p.mourners.resolve(mournerSide, replied, true)
+		p.mourners.clear(mournerSide)
+		p.mu.Unlock()
 	}
 }
 
-// remains is what is left to do after a death, without the lock.
-type remains struct {
-	cancel            func()
-	links             []*proc
-	watched, watching []*monitor
-	unsettled         []*Pending
-	starter           *waiter
-	use               uint64
-}
-
 // lay takes everything that p held away from it.
-func (p *proc) lay(abandoned bool) (r remains) {
+func (p *proc) lay(r *remains, abandoned bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state = dead
-	r = remains{cancel: p.cancelWith(p.reason), links: p.links.All(), watched: p.watched.All()}
-	r.unsettled = p.callers.resolve(died, true)
-	p.waits.resolve(cancelled, true)
-	p.callers, p.waits = waiters{}, waiters{}
-	p.links, p.watched = struct0(p.links), struct0(p.watched)
+	r.mourned = p.mourners.first != nil
+	r.after = p.cancel()
+	r.after.unsettled = p.callers.resolve(calleeSide, died, true)
+	p.waits.resolve(callerSide, cancelled, true)
+	p.callers.clear(calleeSide)
+	p.waits.clear(callerSide)
+	if p.up {
+		p.up, r.parent = false, p.parent
+	}
+	r.links = p.takeLinks()
 	if x := p.x; x != nil {
+		r.watched, x.watched = x.watched.All(), struct0(x.watched)
 		r.watching, x.monitors = x.monitors.All(), struct0(x.monitors)
-		if r.starter, x.starter = x.starter, nil; r.starter != nil {
-			r.use = x.startUse
-			if x.startErr == nil {
-				x.startErr = p.reason
-			}
+		if p.starting && x.startErr == nil {
+			x.startErr = p.reason
 		}
 		if x.graceTime != nil {
 			x.graceTime.Stop()
 		}
-		x.called = nil
+		x.called, x.system, x.stopping, x.offspring = nil, nil, nil, nil
+	} else if p.starting && p.reason != nil {
+		p.ext().startErr = p.reason
 	}
+	p.starting = false
 	p.queue.Drop()
-	p.system, p.stopping = nil, nil
 	if !abandoned {
 		p.forget()
 	}
-	return r
 }
 
 // forget drops what belongs to the process's goroutine, which has come back.
 // p.mu is held.
 func (p *proc) forget() {
-	p.b, p.inHand, p.batch = nil, nil, mailbox.Batch[envelope]{}
+	p.b, p.runFn, p.inHand, p.batch = nil, nil, nil, mailbox.Batch[envelope]{}
+	p.left.Store(0)
 	p.node.table.remove(p)
 }
 

@@ -41,22 +41,32 @@ func (c *Call) Waiting() bool { return c.w.state.Load() == c.use<<3|uint64(waiti
 // called by the winner, before the caller goes on, to put the answer where the
 // caller will look. It reports whether there was still somebody to answer.
 func (c *Call) Reply(set func(), err error) bool {
-	if !c.w.claim(c.use, replied) {
+	if !c.Claim() {
 		return false
 	}
 	if set != nil {
 		set()
 	}
+	c.Settle(err)
+	return true
+}
+
+// Claim and Settle are the two halves of Reply, for those to whom a closure is
+// too dear: who wins the claim puts the answer in its place, and must then
+// settle, at once.
+func (c *Call) Claim() bool { return c.w.claim(c.use, replied) }
+
+// Settle lets the caller go on. See Claim.
+func (c *Call) Settle(err error) {
 	c.err = err
-	if n := c.to.node; n.wants(Replied) {
-		c.to.emit(Event{Kind: Replied, Peer: PID{c.from}, Reason: err})
+	if c.to.node.wants(Replied) {
+		c.to.note(Replied, c.from, nil, err)
 	}
 	if p := c.w.pending; p != nil {
 		p.settle()
-		return true
+		return
 	}
 	c.w.wake()
-	return true
 }
 
 // A Call is the ctx of its request: that of the process that handles it.
@@ -100,11 +110,13 @@ func Do(ctx context.Context, to PID, req Requester) error {
 	if err := caller.mayCall(to.p); err != nil {
 		return err
 	}
-	if g := to.p.group; g != nil && g != caller.group && !caller.isRoot() {
+	if g := to.p.origin.group; g != nil && g != caller.origin.group && !caller.isRoot() {
 		caller.cross(to.p)
 	}
-	err = caller.do(ctx, to.p, req, envCall)
-	return to.p.explain(caller, err)
+	if err = caller.do(ctx, to.p, req, envCall); err != nil {
+		err = to.p.explain(caller, err)
+	}
+	return err
 }
 
 // mayCall refuses calls that could never be answered.
@@ -114,7 +126,7 @@ func (p *proc) mayCall(to *proc) error {
 	}
 	if p.parent == to {
 		p.mu.Lock()
-		starting := p.x != nil && p.x.starter != nil
+		starting := p.starting
 		p.mu.Unlock()
 		if starting {
 			return fmt.Errorf("%v calls %v: %w", PID{p}, PID{to}, ErrCallingStarter)
@@ -124,32 +136,45 @@ func (p *proc) mayCall(to *proc) error {
 }
 
 func (p *proc) do(ctx context.Context, to *proc, req Requester, kind envKind) error {
-	w := p.node.waiters.get()
-	defer p.node.waiters.put(w)
+	w := p.node.waiters.of(p).get()
+	defer p.hangUp(to, w)
 	c := req.header()
-	*c = Call{to: to, from: p, w: w, use: w.begin(), req: req}
+	c.to, c.from, c.w, c.use, c.req, c.err = to, p, w, w.begin(), req, nil
 	if err := p.wait(ctx, w); err != nil {
 		return err
 	}
-	defer p.dropWait(w)
 	if p.node.wants(Called) {
-		p.emit(Event{Kind: Called, Peer: PID{to}, Msg: req})
+		p.note(Called, to, req, nil)
 	}
 	if err := to.ask(c, req, kind); err != nil {
 		return err
 	}
-	defer to.dropCaller(w)
 	limit := callTimeout(ctx, p.node)
 	if limit > 0 {
 		p.node.deadlines.arm(w, limit)
 	}
-	switch await(ctx, w) {
-	case replied:
-		return c.err
+	if o := await(ctx, w); o != replied {
+		return p.unanswered(ctx, c, o, limit)
+	}
+	return c.err
+}
+
+// hangUp ends a call, whatever came of it.
+func (p *proc) hangUp(to *proc, w *waiter) {
+	to.mu.Lock()
+	to.callers.remove(w, calleeSide)
+	to.mu.Unlock()
+	p.dropWait(w)
+	p.node.waiters.of(p).put(w)
+}
+
+// unanswered says why a call has no answer.
+func (p *proc) unanswered(ctx context.Context, c *Call, o outcome, limit time.Duration) error {
+	switch o {
 	case timedOut:
-		return fmt.Errorf("call of %T to %v was not answered within %v: %w", messageOf(req), PID{to}, limit, ErrTimeout)
+		return fmt.Errorf("call of %T to %v was not answered within %v: %w", messageOf(c.req), PID{c.to}, limit, ErrTimeout)
 	case died:
-		return to.obituary()
+		return c.to.obituary()
 	}
 	return cause(ctx, p)
 }
@@ -165,22 +190,31 @@ func messageOf(req Requester) any {
 // wait enters w among the things that p waits for, so that p's own end ends
 // them.
 func (p *proc) wait(ctx context.Context, w *waiter) error {
-	_, w.hard = ctx.(*lastCtx)
-	if !w.hard {
-		w.hard = ctx.Value(lastKey{}) != nil
-	}
+	w.hard = isLast(ctx)
 	p.mu.Lock()
-	if p.fenced.Load() {
+	var err error
+	switch {
+	case p.fenced():
 		p.mu.Unlock()
 		return p.refusal()
+	case !w.hard && p.cancelled():
+		err = p.cause()
+	default:
+		p.waits.add(w, callerSide)
 	}
-	if p.x != nil && p.x.cancelled && !w.hard {
-		defer p.mu.Unlock()
-		return p.x.cause
-	}
-	p.waits.add(w, callerSide)
 	p.mu.Unlock()
-	return nil
+	return err
+}
+
+// isLast reports whether only a kill cancels ctx.
+func isLast(ctx context.Context) bool {
+	switch ctx.(type) {
+	case *proc, *Call:
+		return false
+	case *lastCtx:
+		return true
+	}
+	return ctx.Value(lastKey{}) != nil
 }
 
 func (p *proc) dropWait(w *waiter) {
@@ -199,16 +233,12 @@ func (p *proc) dropCaller(w *waiter) {
 func (p *proc) ask(c *Call, req Requester, kind envKind) error {
 	e := envelope{msg: req, from: c.from, kind: kind}
 	p.mu.Lock()
-	if err := p.admit(e); err != nil {
+	if err, in := p.admit(&e); !in {
 		p.mu.Unlock()
-		if err == errFenced {
-			return c.from.refusal()
+		if err == nil {
+			return &ExitError{PID: PID{p}, Name: p.path(), Reason: ErrNoProc}
 		}
-		return err
-	}
-	if p.doomed || p.state == dead {
-		p.mu.Unlock()
-		return &ExitError{PID: PID{p}, Name: p.path(), Reason: ErrNoProc}
+		return e.refused(err)
 	}
 	p.callers.add(c.w, calleeSide)
 	resume := p.enqueue(e)
@@ -248,7 +278,7 @@ func isOwn(ctx context.Context) bool {
 
 // cause says why a wait was cancelled.
 func cause(ctx context.Context, p *proc) error {
-	if p.fenced.Load() {
+	if p.fenced() {
 		return p.refusal()
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -266,12 +296,13 @@ func (p *proc) obituary() error {
 
 // explain lets the group of a process that did not answer say why.
 func (p *proc) explain(caller *proc, err error) error {
-	if err == nil || p.group == nil || p.group.Explain == nil || p.group == caller.group {
+	g := p.origin.group
+	if err == nil || g == nil || g.Explain == nil || g == caller.origin.group {
 		return err
 	}
 	var exit *ExitError
 	if errors.As(err, &exit) && exit.PID.p == p {
-		return p.group.Explain(err)
+		return g.Explain(err)
 	}
 	return err
 }

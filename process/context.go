@@ -16,7 +16,7 @@ func (p *proc) Done() <-chan struct{} { return p.cancelCtx().Done() }
 func (p *proc) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.x != nil && p.x.cancelled {
+	if p.cancelled() {
 		return context.Canceled
 	}
 	return nil
@@ -36,8 +36,8 @@ func (p *proc) Value(key any) any {
 			return v
 		}
 	}
-	if p.values != nil {
-		return p.values.Value(key)
+	if v := p.origin.values; v != nil {
+		return v.Value(key)
 	}
 	return nil
 }
@@ -51,31 +51,56 @@ func (p *proc) cancelCtx() context.Context {
 	defer p.mu.Unlock()
 	x := p.ext()
 	if x.ctx == nil {
-		x.ctx, x.cancel = context.WithCancelCause(context.Background())
-		if x.cancelled {
-			x.cancel(x.cause)
+		var cancel context.CancelCauseFunc
+		if x.ctx, cancel = context.WithCancelCause(context.Background()); p.cancelled() {
+			cancel(p.cause())
+		} else {
+			x.cancel = cancel
 		}
 	}
 	return x.ctx
 }
 
-// cancelWith marks the ctx as cancelled; p.mu is held. What is returned is
-// called without it. A nil cause would read as context.Canceled, so a normal
-// end has a cause that says so.
-func (p *proc) cancelWith(reason error) (cancel func()) {
-	x := p.ext()
-	if x.cancelled {
-		return func() {}
+// cancelled reports whether the ctx is done. p.mu is held.
+func (p *proc) cancelled() bool { return p.told || p.doomed() || p.state == dead }
+
+// cancel is called when the ctx is done, for the reason that p has now. p.mu is
+// held.
+func (p *proc) cancel() (after aftermath) {
+	if p.x != nil && p.x.cancel != nil {
+		after.cancel, after.cause, p.x.cancel = p.x.cancel, p.cause(), nil
+	}
+	return after
+}
+
+// cause is that of the cancelled ctx: the first reason there was. A nil cause
+// would read as context.Canceled, so a normal end has one that says so. p.mu is
+// held.
+func (p *proc) cause() error {
+	reason := p.reason
+	if p.told {
+		reason = p.asked()
 	}
 	if reason == nil {
-		reason = errNormal
+		return errNormal
 	}
-	x.cancelled, x.cause = true, reason
-	if x.cancel == nil {
-		return func() {}
+	return reason
+}
+
+// An aftermath is what is left to do once the lock is let go.
+type aftermath struct {
+	resumption
+	cancel    context.CancelCauseFunc
+	cause     error
+	unsettled []*Pending
+}
+
+func (a *aftermath) now() {
+	if a.cancel != nil {
+		a.cancel(a.cause)
 	}
-	c := x.cancel
-	return func() { c(reason) }
+	a.resumption.now()
+	settle(a.unsettled)
 }
 
 // lastCtx is the ctx of Terminate: the process's own, but cancelled only by a
@@ -90,7 +115,7 @@ func (c *lastCtx) Done() <-chan struct{} {
 	x := c.p.ext()
 	if x.hard == nil {
 		x.hard = make(chan struct{})
-		if c.p.doomed {
+		if c.p.doomed() {
 			close(x.hard)
 		}
 	}
@@ -98,7 +123,7 @@ func (c *lastCtx) Done() <-chan struct{} {
 }
 
 func (c *lastCtx) Err() error {
-	if c.p.isDoomed() {
+	if c.p.doomed() {
 		return context.Canceled
 	}
 	return nil
@@ -179,15 +204,14 @@ func (c *birthCtx) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-func birthOf(ctx context.Context) Birth {
+// birthOf is nil for a ctx that no supervisor made.
+func birthOf(ctx context.Context) *Birth {
 	switch c := ctx.(type) {
 	case *proc, *Call:
-		return Birth{}
+		return nil
 	case *birthCtx:
-		return c.birth
+		return &c.birth
 	}
-	if b, ok := ctx.Value(birthKey{}).(*Birth); ok {
-		return *b
-	}
-	return Birth{}
+	b, _ := ctx.Value(birthKey{}).(*Birth)
+	return b
 }

@@ -45,85 +45,90 @@ func decide(trap, fromParent, raw bool, reason error) (fate, error) {
 func (p *proc) exitSignal(from *proc, reason error, byLink bool) error {
 	p.mu.Lock()
 	switch {
-	case byLink && !p.links.Delete(from), // unlinked meanwhile
-		p.doomed, p.burying, p.isRoot():
+	case byLink && !p.dropLink(from), // unlinked meanwhile
+		p.doomed(), p.burying, p.isRoot():
 		p.mu.Unlock()
 		return nil
-	case !byLink && from.fenced.Load():
+	case !byLink && from.fenced():
 		p.mu.Unlock()
 		return from.refusal()
 	}
+	after := p.signalled(from, reason, byLink)
+	p.mu.Unlock()
+	after.now()
+	return nil
+}
+
+// signalled is what an exit signal does. p.mu is held.
+func (p *proc) signalled(from *proc, reason error, byLink bool) (after aftermath) {
 	fromParent := from == p.parent
-	f, reason := decide(p.trap, fromParent, p.raw && !p.heeds, reason)
-	after := func() {}
-	if p.heeds && fromParent && !byLink {
-		f, after = ignored, p.toldToStop(reason)
+	f, reason := decide(p.trap, fromParent, p.origin.raw && !p.origin.heeds, reason)
+	if p.origin.heeds && fromParent && !byLink {
+		return p.toldToStop(reason)
 	}
 	switch f {
 	case delivered:
 		if fromParent {
 			after = p.toldToStop(reason)
 		}
-		if byLink && fromParent && p.raw && from.kind == KindSupervisor {
+		if byLink && fromParent && p.origin.raw && from.origin.kind == KindSupervisor {
 			p.orphaned()
 		}
-		resume := p.enqueue(envelope{msg: &ExitSignal{PID{from}, reason}, from: from, kind: envExit})
-		cancel := after
-		after = func() { cancel(); resume.now() }
+		after.resumption = p.enqueue(envelope{msg: &ExitSignal{PID{from}, reason}, from: from, kind: envExit})
 	case deadly:
 		after = p.doomLocked(reason)
 	}
-	p.mu.Unlock()
-	after()
-	return nil
+	return after
 }
 
 // orphaned gives a process that traps exits and reads its own inbox its Grace to
 // obey the end of its supervisor. Nobody is left who would end it later; OTP
 // would leave an orphan. p.mu is held.
 func (p *proc) orphaned() {
-	if p.grace >= 0 {
-		p.ext().graceTime = time.AfterFunc(p.grace, func() { p.doom(ErrKilled) })
+	if grace := p.origin.grace; grace >= 0 {
+		p.ext().graceTime = time.AfterFunc(grace, func() { p.doom(ErrKilled) })
 	}
 }
 
 // toldToStop cancels the ctx of a trapping process whose parent's exit signal
 // has arrived: the handler in hand should come to an end, the signal itself is
-// taken in its turn. p.mu is held; what is returned is called without it.
-func (p *proc) toldToStop(reason error) func() {
-	p.asked, p.told = reason, true
-	p.waits.resolve(cancelled, false)
-	return p.cancelWith(reason)
+// taken in its turn. p.mu is held.
+func (p *proc) toldToStop(reason error) aftermath {
+	p.reason, p.told = reason, true
+	if p.x != nil {
+		p.x.asked = nil
+	}
+	p.waits.resolve(callerSide, cancelled, false)
+	return p.cancel()
 }
 
 // doom ends p for good: from now on it cannot act, and its callers know.
 // Watchers learn of it when the handler in hand has returned, or after Grace.
 func (p *proc) doom(reason error) {
 	p.mu.Lock()
-	if p.doomed || p.burying || p.isRoot() {
+	if p.doomed() || p.burying || p.isRoot() {
 		p.mu.Unlock()
 		return
 	}
 	after := p.doomLocked(reason)
 	p.mu.Unlock()
-	after()
+	after.now()
 }
 
-func (p *proc) doomLocked(reason error) (after func()) {
-	p.doomed, p.reason = true, reason
-	p.heed(attDoomed, true)
-	p.fenced.Store(true)
-	unsettled := p.callers.resolve(died, true)
-	p.waits.resolve(cancelled, true)
+func (p *proc) doomLocked(reason error) (after aftermath) {
+	p.conclude(reason)
+	p.mark(attDoomed | markFenced)
+	unsettled := p.callers.resolve(calleeSide, died, true)
+	p.waits.resolve(callerSide, cancelled, true)
 	if p.x != nil && p.x.hard != nil {
 		close(p.x.hard)
 	}
-	cancel := p.cancelWith(reason)
-	if p.state != idle && p.grace >= 0 {
-		p.ext().graceTime = time.AfterFunc(p.grace, p.abandon)
+	after = p.cancel()
+	if grace := p.origin.grace; p.state != idle && grace >= 0 {
+		p.ext().graceTime = time.AfterFunc(grace, p.abandon)
 	}
-	resume := p.rouse()
-	return func() { cancel(); resume.now(); settle(unsettled) }
+	after.resumption, after.unsettled = p.rouse(), unsettled
+	return after
 }
 
 // SendExit sends an exit signal (OTP: exit/2): the receiver ends with that
@@ -150,16 +155,16 @@ func Kill(ctx context.Context, to Target) error {
 // doomBy is doom by a process that must still be allowed to.
 func (p *proc) doomBy(self *proc) error {
 	p.mu.Lock()
-	if self.fenced.Load() {
+	if self.fenced() {
 		p.mu.Unlock()
 		return self.refusal()
 	}
-	after := func() {}
-	if !p.doomed && !p.burying && !p.isRoot() {
+	var after aftermath
+	if !p.doomed() && !p.burying && !p.isRoot() {
 		after = p.doomLocked(ErrKilled)
 	}
 	p.mu.Unlock()
-	after()
+	after.now()
 	return nil
 }
 
@@ -174,7 +179,15 @@ func Exit(ctx context.Context, reason error) {
 	if p.isRoot() {
 		panic(errors.New("process.Exit: ctx belongs to a node, not to a process"))
 	}
-	p.exiting, p.outcome = true, reason
+	p.exit(reason)
+}
+
+// exit ends p from wherever its goroutine is.
+func (p *proc) exit(reason error) {
+	p.mu.Lock()
+	p.ext().outcome = reason
+	p.x.exiting = true
+	p.mu.Unlock()
 	runtime.Goexit()
 }
 

@@ -54,27 +54,27 @@ func (x *extension) hasCalled(g *Group) bool {
 // cross notes a call of p into another group. The common case is a look at a
 // list of one or two.
 func (p *proc) cross(to *proc) {
-	g := to.group
+	g, own := to.origin.group, p.origin.group
 	p.mu.Lock()
 	seen := p.ext().hasCalled(g)
 	if !seen {
 		p.x.called = append(p.x.called, g)
 	}
 	p.mu.Unlock()
-	if seen || p.group == nil {
+	if seen || own == nil {
 		return
 	}
 	g.mu.Lock()
-	first := !g.crossers[p.group]
+	first := !g.crossers[own]
 	if first {
 		if g.crossers == nil {
 			g.crossers = make(map[*Group]bool)
 		}
-		g.crossers[p.group] = true
+		g.crossers[own] = true
 	}
 	g.mu.Unlock()
 	if first && g.Crossed != nil {
 		pcs := make([]uintptr, 16)
-		g.Crossed(p.group, PID{p}, PID{to}, pcs[:runtime.Callers(2, pcs)]) // from Do on
+		g.Crossed(own, PID{p}, PID{to}, pcs[:runtime.Callers(2, pcs)]) // from Do on
 	}
 }

@@ -45,7 +45,7 @@ func (in *Inbox[M]) TakeWithin(d time.Duration, match func(M) bool) (m M, ok boo
 	}
 	m, ok = in.take(match, limit)
 	if !ok && in.p.node.wants(TimedOut) {
-		in.p.emit(Event{Kind: TimedOut})
+		in.p.note(TimedOut, nil, nil, nil)
 	}
 	return m, ok
 }
@@ -54,7 +54,7 @@ func (in *Inbox[M]) TakeWithin(d time.Duration, match func(M) bool) (m M, ok boo
 func (in *Inbox[M]) Len() int {
 	in.p.mu.Lock()
 	defer in.p.mu.Unlock()
-	return int(in.p.pushed-in.p.taken.Load()) + len(in.saved)
+	return in.p.queue.Len() + in.p.batch.Len() + len(in.saved)
 }
 
 // Monitor is process.Monitor; down makes a message of the Down.
@@ -73,7 +73,7 @@ func (in *Inbox[M]) take(match func(M) bool, limit <-chan time.Time) (m M, ok bo
 		if m = in.message(e); match(m) {
 			in.saved = append(in.saved[:i], in.saved[i+1:]...)
 			if in.p.node.wants(Received) {
-				in.p.emit(Event{Kind: Received, Peer: PID{e.from}, Msg: m})
+				in.p.note(Received, e.from, m, nil)
 			}
 			return m, true
 		}
@@ -85,13 +85,12 @@ func (in *Inbox[M]) take(match func(M) bool, limit <-chan time.Time) (m M, ok bo
 func (in *Inbox[M]) fill(limit <-chan time.Time) bool {
 	p := in.p
 	for {
-		e, got := p.next(parked)
-		switch got {
+		var e envelope
+		switch p.next(&e, parked) {
 		case doom:
 			runtime.Goexit()
 		case stopped:
-			p.exiting = true
-			runtime.Goexit()
+			p.exit(p.orders())
 		case nothing:
 			if !p.park(limit) {
 				return false
@@ -115,8 +114,7 @@ func (p *proc) keep(e *envelope) bool {
 		e.msg = t.msg
 		return t.deliver()
 	case envStop:
-		p.exiting, p.outcome = true, e.msg.(*stopRequest).reason
-		runtime.Goexit()
+		p.exit(e.msg.(*stopRequest).reason)
 	}
 	return true
 }

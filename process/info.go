@@ -37,33 +37,40 @@ func (pid PID) Info() Info {
 	if p == nil {
 		return Info{Status: "dead"}
 	}
-	i := Info{PID: pid, Path: p.path(), Kind: p.kind, Parent: pid.Parent(), Spawner: pid.Spawner(), Group: p.group,
-		Ancestors: p.ancestors(), Taken: p.taken.Load(), Sensitive: p.sensitive.Load(),
-		Age: p.node.since() - p.born}
+	i := Info{PID: pid, Path: p.path(), Kind: pid.Kind(), Parent: pid.Parent(), Spawner: pid.Spawner(), Group: pid.Group(),
+		Ancestors: p.ancestors(), Sensitive: p.marked(markSensitive), Age: p.node.since() - p.born}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i.Name, i.TrapExit, i.Status = p.name, p.trap, p.status()
+	i.Name, i.TrapExit, i.Status = p.name(), p.trap, p.status()
+	i.Taken = p.pushed
 	if p.state == dead {
 		return i
 	}
 	i.Runs, i.Notes = runs(p.b), p.notes()
-	i.Mailbox = int(p.pushed - i.Taken)
-	for _, q := range p.links.All() {
-		if !q.isRoot() {
-			i.Links = append(i.Links, PID{q})
-		}
-	}
-	for _, m := range p.watched.All() {
-		if !m.by.isRoot() {
-			i.MonitoredBy = append(i.MonitoredBy, PID{m.by})
-		}
-	}
+	i.Mailbox = p.waiting()
+	i.Taken -= uint64(i.Mailbox)
+	i.Links = pids(p.linked())
 	if p.x != nil {
+		for _, m := range p.x.watched.All() {
+			if !m.by.isRoot() {
+				i.MonitoredBy = append(i.MonitoredBy, PID{m.by})
+			}
+		}
 		for _, m := range p.x.monitors.All() {
 			i.Monitors = append(i.Monitors, PID{m.on})
 		}
 	}
 	return i
+}
+
+// pids leaves out the node's root, which is nobody.
+func pids(procs []*proc) (out []PID) {
+	for _, p := range procs {
+		if !p.isRoot() {
+			out = append(out, PID{p})
+		}
+	}
+	return out
 }
 
 // ancestors are the processes above p in its tree.
@@ -76,7 +83,7 @@ func (p *proc) ancestors() (out []PID) {
 
 // notes are those that may be shown. p.mu is held.
 func (p *proc) notes() []Note {
-	if p.x == nil || p.sensitive.Load() {
+	if p.x == nil || p.marked(markSensitive) {
 		return nil
 	}
 	return p.x.notes
@@ -108,7 +115,7 @@ func (p *proc) status() string {
 		return "abandoned"
 	case p.state == dead:
 		return "dead"
-	case p.doomed:
+	case p.doomed():
 		return "exiting"
 	case p.suspended():
 		return "suspended"

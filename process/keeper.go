@@ -24,7 +24,7 @@ func Keep(ctx context.Context, to Target, k Keeper) (PID, error) {
 		return PID{}, err
 	}
 	p.mu.Lock()
-	gone, fenced := p.fenced.Load(), self.fenced.Load()
+	gone, fenced := p.fenced(), self.fenced()
 	if !gone && !fenced {
 		p.ext().keepers.Add(k)
 	}

@@ -23,12 +23,12 @@ func Link(ctx context.Context, to Target) error {
 	// One that is on its way out may still be linked to, as it may be watched:
 	// its end is told when its name is free, and not before. A link that is there
 	// stays until the end of the other has come by it: that is not told twice.
-	linked := self.links.Has(p)
+	linked := self.hasLink(p)
 	gone := p.state == dead && !linked
-	fenced := self.fenced.Load()
+	fenced := self.fenced()
 	if !gone && !fenced && !linked {
-		a.links.Add(b)
-		b.links.Add(a)
+		a.addLink(b)
+		b.addLink(a)
 	}
 	b.mu.Unlock()
 	a.mu.Unlock()
@@ -39,7 +39,7 @@ func Link(ctx context.Context, to Target) error {
 		return self.linkDead(p)
 	}
 	if self.node.wants(Linked) {
-		self.emit(Event{Kind: Linked, Peer: PID{p}})
+		self.note(Linked, p, nil, nil)
 	}
 	return nil
 }
@@ -64,11 +64,11 @@ func Unlink(ctx context.Context, to Target) error {
 	if err != nil {
 		return err
 	}
-	if !unlink(self, p, func() bool { return !self.fenced.Load() }) {
+	if !unlink(self, p, func() bool { return !self.fenced() }) {
 		return self.refusal() // its end must still reach those it is linked to
 	}
 	if self != p && self.node.wants(Unlinked) {
-		self.emit(Event{Kind: Unlinked, Peer: PID{p}})
+		self.note(Unlinked, p, nil, nil)
 	}
 	return nil
 }
@@ -88,8 +88,8 @@ func unlink(a, b *proc, allowed func() bool) bool {
 	if !allowed() {
 		return false
 	}
-	a.links.Delete(b)
-	b.links.Delete(a)
+	a.dropLink(b)
+	b.dropLink(a)
 	return true
 }
 

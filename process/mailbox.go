@@ -29,62 +29,83 @@ func (k envKind) countsAgainstLimit() bool { return k == envMessage || k == envC
 // sent for it, at its end, and pass its fence.
 func (k envKind) isSent() bool { return k != envExit && k != envDown }
 
-// A sender that finds this many waiting, or a multiple, lets others run: the
+// A sender that finds more than this waiting lets others run now and then: the
 // receiver catches up sooner, and memory is spared.
-const farAhead = 2048
+const (
+	farAhead   = 2048
+	nowAndThen = 256
+)
 
 // push delivers e to p. Nothing of a fenced sender arrives; what a dead process
 // is sent vanishes, as in OTP.
 func (p *proc) push(e envelope) error {
 	p.mu.Lock()
-	if err := p.admit(e); err != nil || p.doomed || p.state == dead {
-		p.mu.Unlock()
-		if err == errFenced {
-			return e.from.refusal()
+	if p.doomed() || p.state == dead || p.limited || e.from != nil && e.from.fenced() {
+		if err, in := p.admit(&e); !in {
+			p.mu.Unlock()
+			return e.refused(err)
 		}
-		return err
 	}
 	resume := p.enqueue(e)
-	far := p.queue.Len()%farAhead == 0
+	n := p.queue.Len()
 	p.mu.Unlock()
 	resume.now()
-	if far {
+	if n > farAhead && n%nowAndThen == 0 {
 		runtime.Gosched()
 	}
 	return nil
 }
 
-// admit says why e may not enter p's mailbox. p.mu is held.
-func (p *proc) admit(e envelope) error {
+// admit reports whether e may enter p's mailbox; if not, err is why, nil if it
+// vanishes. p.mu is held.
+func (p *proc) admit(e *envelope) (err error, in bool) {
 	switch {
-	case e.kind.isSent() && e.from != nil && e.from.fenced.Load():
-		return errFenced
-	case p.limit > 0 && e.kind.countsAgainstLimit() && p.users >= p.limit && p.state != dead:
-		return &mailboxFullError{PID{p}, p.limit}
+	case e.kind.isSent() && e.from != nil && e.from.fenced():
+		return errFenced, false
+	case p.limited && e.kind.countsAgainstLimit() && p.state != dead && p.x.users >= p.origin.limit:
+		return &mailboxFullError{PID{p}, p.origin.limit}, false
 	}
-	return nil
+	return nil, !p.doomed() && p.state != dead
+}
+
+// refused is what the sender of e is told.
+func (e *envelope) refused(err error) error {
+	if err == errFenced {
+		return e.from.refusal()
+	}
+	return err
 }
 
 // enqueue appends e. p.mu is held; the caller does what is returned once it has
 // let go of the lock.
 func (p *proc) enqueue(e envelope) resumption {
-	if e.kind == envSystem {
-		p.system = append(p.system, e.msg.(*systemRequest))
-		p.heed(attSystem, true)
-		return p.rouse()
-	}
-	if e.kind == envStop && p.stopping == nil {
-		p.stopping = e.msg.(*stopRequest)
+	if e.kind == envSystem || e.kind == envStop || p.limited {
+		if !p.file(&e) {
+			return p.rouse()
+		}
 	}
 	p.queue.Push(e, &p.node.chunks)
 	p.pushed++
-	if p.limit > 0 && e.kind.countsAgainstLimit() {
-		p.users++
-	}
-	if p.suspended() && p.stopping == nil && !p.told {
+	if p.state == running || p.marked(attSuspended) && !p.told && p.ext().stopping == nil {
 		return resumption{}
 	}
 	return p.rouse()
+}
+
+// file does what is more to do for some than to append them; false: e is not
+// for the queue. p.mu is held.
+func (p *proc) file(e *envelope) bool {
+	switch {
+	case e.kind == envSystem:
+		p.ext().system = append(p.ext().system, e.msg.(*systemRequest))
+		p.mark(attSystem)
+		return false
+	case e.kind == envStop && p.ext().stopping == nil:
+		p.x.stopping = e.msg.(*stopRequest)
+	case p.limited && e.kind.countsAgainstLimit():
+		p.x.users++
+	}
+	return true
 }
 
 // rouse makes p runnable. p.mu is held.
@@ -124,53 +145,66 @@ const (
 	nothing found = iota // the process rests now
 	something
 	doom    // a fatal signal arrived
-	stopped // it was told to stop while it was suspended; outcome is set
+	stopped // it was told to stop while it was suspended; see orders
 )
 
 // next takes the oldest entry. When there is nothing the process has become
 // rest (idle or parked); if idle, another goroutine may already be running it
 // and the caller must not touch it again.
-func (p *proc) next(rest state) (envelope, found) {
+func (p *proc) next(e *envelope, rest state) found {
 	for {
-		e, got := p.take(rest)
+		got := p.take(e, rest)
 		if got != something || e.kind != envFeed || e.open() {
-			return e, got
+			return got
 		}
 	}
 }
 
-func (p *proc) take(rest state) (envelope, found) {
-	if p.attention.Load() != 0 {
-		if got := p.attend(rest); got != something {
-			return envelope{}, got
+func (p *proc) take(e *envelope, rest state) found {
+	for {
+		if p.marked(attention) {
+			if got := p.attend(rest); got != something {
+				return got
+			}
 		}
-	}
-	e, ok := p.batch.Next(&p.node.chunks)
-	if !ok {
+		if p.batch.Next(e, &p.node.chunks) {
+			break
+		}
 		p.mu.Lock()
-		if p.attention.Load() != 0 { // it came this moment
+		if p.marked(attention) { // it came this moment
 			p.mu.Unlock()
-			return p.take(rest)
+			continue
 		}
 		if p.queue.Len() == 0 {
 			p.state = rest
 			p.mu.Unlock()
-			return envelope{}, nothing
+			return nothing
 		}
-		p.queue.Take(&p.batch)
+		p.queue.Take(e, &p.batch)
+		alone := p.batch.Len() == 0
 		p.mu.Unlock()
-		e, _ = p.batch.Next(&p.node.chunks)
+		if alone && !p.limited {
+			return something
+		}
+		break
 	}
 	p.took(e)
-	return e, something
+	return something
 }
 
-// took keeps the counts of a mailbox right.
-func (p *proc) took(e envelope) {
-	p.taken.Store(p.taken.Load() + 1)
-	if p.limit > 0 && e.kind.countsAgainstLimit() {
+// took keeps the counts of a mailbox right for those who look from outside. In
+// a long one they are told now and then only, for that is not cheap.
+func (p *proc) took(e *envelope) {
+	if n := p.batch.Len(); n < 64 || n%16 == 0 {
+		p.left.Store(int32(n))
+	}
+	if p.limited && e.kind.countsAgainstLimit() {
 		p.mu.Lock()
-		p.users--
+		p.x.users--
 		p.mu.Unlock()
 	}
 }
+
+// waiting is how many entries are in the mailbox, as seen from outside. p.mu is
+// held.
+func (p *proc) waiting() int { return p.queue.Len() + int(p.left.Load()) }

@@ -23,8 +23,6 @@ type monitor struct {
 	by, on *proc
 	name   string
 	tag    any
-	slot   *waiter // of Wait, instead of a message
-	use    uint64
 	state  atomic.Uint32
 	alias  atomic.Pointer[Alias] // closed with it
 }
@@ -51,7 +49,7 @@ func Monitor(ctx context.Context, to Target, tag any) (MonitorRef, error) {
 		m.on = pid.p
 	}
 	self.mu.Lock()
-	if self.fenced.Load() {
+	if self.fenced() {
 		self.mu.Unlock()
 		return MonitorRef{}, self.refusal()
 	}
@@ -79,7 +77,7 @@ func (p *proc) watch(m *monitor) bool {
 	if p.state == dead {
 		return false
 	}
-	return p.watched.Add(m)
+	return p.ext().watched.Add(m)
 }
 
 func (p *proc) unwatch(m *monitor) bool {
@@ -88,7 +86,7 @@ func (p *proc) unwatch(m *monitor) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.watched.Delete(m)
+	return p.x != nil && p.x.watched.Delete(m)
 }
 
 // fire tells the watcher.
@@ -97,10 +95,6 @@ func (m *monitor) fire(reason error) {
 		return
 	}
 	m.alias.Load().monitorGone()
-	if m.slot != nil {
-		m.slot.resolveUse(m.use, replied)
-		return
-	}
 	d := &Down{Ref: MonitorRef{m}, PID: PID{m.on}, Name: m.name, Reason: reason, Tag: m.tag}
 	// A signal is never refused.
 	_ = m.by.push(envelope{msg: d, from: m.on, kind: envDown})
@@ -109,7 +103,9 @@ func (m *monitor) fire(reason error) {
 // deliver reports whether a Down that comes out of p's mailbox is still wanted.
 func (m *monitor) deliver(p *proc) bool {
 	p.mu.Lock()
-	p.ext().monitors.Delete(m)
+	if p.x != nil {
+		p.x.monitors.Delete(m)
+	}
 	p.mu.Unlock()
 	return m.state.CompareAndSwap(monFired, monDelivered)
 }
@@ -130,7 +126,9 @@ func (m *monitor) drop() (was bool) {
 	m.alias.Load().monitorGone()
 	m.state.CompareAndSwap(monFired, monFlushed)
 	m.by.mu.Lock()
-	m.by.ext().monitors.Delete(m)
+	if m.by.x != nil {
+		m.by.x.monitors.Delete(m)
+	}
 	m.by.mu.Unlock()
 	return was
 }
@@ -147,15 +145,16 @@ func WaitFor(ctx context.Context, to Target, limit time.Duration) (reason, err e
 	if err != nil {
 		return nil, err
 	}
-	w := self.node.waiters.get()
-	defer self.node.waiters.put(w)
-	m := &monitor{by: self, on: p, slot: w, use: w.begin()}
+	pool := self.node.waiters.of(self)
+	w := pool.get()
+	defer pool.put(w)
+	w.begin()
 	if err := self.wait(ctx, w); err != nil {
 		return nil, err
 	}
 	defer self.dropWait(w)
-	if p.watch(m) {
-		defer p.unwatch(m)
+	if p.mourn(w) {
+		defer p.dropMourner(w)
 		if limit >= 0 {
 			self.node.deadlines.arm(w, limit)
 		}
@@ -174,10 +173,29 @@ func WaitFor(ctx context.Context, to Target, limit time.Duration) (reason, err e
 // awaitDeath waits for the end of a process that is doomed, so for its Grace at
 // most.
 func (p *proc) awaitDeath() {
-	w := p.node.waiters.get()
-	defer p.node.waiters.put(w)
-	m := &monitor{by: p.node.root, on: p, slot: w, use: w.begin()}
-	if p.watch(m) {
+	pool := p.node.waiters.of(p)
+	w := pool.get()
+	defer pool.put(w)
+	w.begin()
+	if p.mourn(w) {
 		w.receive()
+		p.dropMourner(w)
 	}
+}
+
+// mourn enters w among those who wait for the death of p, unless it is dead.
+func (p *proc) mourn(w *waiter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state == dead {
+		return false
+	}
+	p.mourners.add(w, mournerSide)
+	return true
+}
+
+func (p *proc) dropMourner(w *waiter) {
+	p.mu.Lock()
+	p.mourners.remove(w, mournerSide)
+	p.mu.Unlock()
 }

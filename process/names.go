@@ -45,7 +45,7 @@ func (t *names) release(name string, p *proc) bool {
 		return false
 	}
 	delete(t.byID, name)
-	if g := p.group; g != nil && g.stopping.Load() {
+	if g := p.origin.group; g != nil && g.stopping.Load() {
 		if t.lost == nil {
 			t.lost = make(map[string]*Group)
 		}
@@ -65,7 +65,7 @@ func (t *names) missing(name string) error {
 	t.mu.RLock()
 	g := t.lost[name]
 	if p := t.byID[name]; p != nil { // it is ending, and has its name to the last
-		g = p.group
+		g = p.origin.group
 	}
 	t.mu.RUnlock()
 	err := noProc(name)
@@ -103,7 +103,7 @@ func Register(ctx context.Context, name string, to Target) error {
 	if name == "" {
 		return fmt.Errorf("process: register %v: the name is empty", PID{p})
 	}
-	if self.fenced.Load() {
+	if self.fenced() {
 		return fmt.Errorf("process: register %q: %w", name, self.refusal())
 	}
 	if err := p.register(name); err != nil {
@@ -117,15 +117,15 @@ func (p *proc) register(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.fenced.Load() || p.state == dead:
+	case p.fenced() || p.state == dead:
 		return fmt.Errorf("process: register %q: %w", name, &ExitError{PID: PID{p}, Reason: ErrNoProc})
-	case p.name != "":
-		return fmt.Errorf("process: register %q: %v is called %q: %w", name, PID{p}, p.name, ErrHasName)
+	case p.marked(markNamed):
+		return fmt.Errorf("process: register %q: %v is called %q: %w", name, PID{p}, p.name(), ErrHasName)
 	}
 	if err := p.node.names.claim(name, p); err != nil {
 		return err
 	}
-	p.name = name
+	p.setName(name)
 	return nil
 }
 
@@ -135,7 +135,7 @@ func Unregister(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if self.fenced.Load() {
+	if self.fenced() {
 		return self.refusal()
 	}
 	n := self.node
@@ -154,11 +154,11 @@ func Unregister(ctx context.Context, name string) error {
 func (p *proc) unregister(name string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.name != name {
+	if p.name() != name {
 		return false
 	}
 	p.node.names.release(name, p)
-	p.name = ""
+	p.setName("")
 	return true
 }
 

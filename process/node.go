@@ -42,7 +42,7 @@ type Node struct {
 	probe       atomic.Pointer[Probe]
 	names       names
 	table       table
-	waiters     waiterPool
+	waiters     waiterPools
 	deadlines   deadlines
 	chunks      mailbox.Pool[envelope]
 	stop        sync.Mutex
@@ -54,7 +54,8 @@ func NewNode(spec NodeSpec) *Node {
 		callTimeout: cmp.Or(spec.CallTimeout, 5*time.Second), start: time.Now(), stderr: os.Stderr}
 	n.deadlines.node = n
 	n.deadlines.next.Store(never)
-	n.root = &proc{node: n, b: root{}, kind: "root", values: spec.Values, trap: true, grace: Infinity, inited: true}
+	n.root = &proc{node: n, b: root{}, origin: &origin{kind: "root", values: spec.Values, grace: Infinity}}
+	n.root.trap, n.root.inited = true, true
 	n.root.runFn = n.root.run
 	n.SetProbe(spec.Probe)
 	return n
@@ -76,7 +77,7 @@ func (n *Node) since() time.Duration { return time.Since(n.start) }
 
 // Processes returns the living processes, oldest first.
 func (n *Node) Processes() []PID {
-	return n.list(func(p *proc) bool { return p.state != dead && !p.doomed })
+	return n.list(func(p *proc) bool { return p.state != dead && !p.doomed() })
 }
 
 // Abandoned returns the dead processes whose goroutine still runs.
@@ -118,7 +119,7 @@ const shutdown = 5 * time.Second
 func (n *Node) Stop(ctx context.Context) error {
 	n.stop.Lock()
 	defer n.stop.Unlock()
-	if n.root.fenced.Load() {
+	if n.root.fenced() {
 		return nil
 	}
 	var late []string
@@ -146,10 +147,17 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) youngest() *proc {
 	n.root.mu.Lock()
 	defer n.root.mu.Unlock()
+	x := n.root.x
+	if x == nil {
+		return nil
+	}
 	var p *proc
-	for _, c := range n.root.links.All() {
-		if p == nil || c.id > p.id {
-			p = c
+	if x.eldest != nil {
+		p = x.eldest.siblings.prev
+	}
+	for _, q := range x.links.All() { // others that somebody linked to the root
+		if p == nil || q.id > p.id {
+			p = q
 		}
 	}
 	return p
@@ -160,7 +168,7 @@ func (n *Node) stopOne(ctx context.Context, p *proc) bool {
 	// The root is never fenced here, so the signal cannot be refused.
 	_ = p.exitSignal(n.root, ErrShutdown, false)
 	limit := shutdown
-	if p.kind == KindSupervisor {
+	if p.origin.kind == KindSupervisor {
 		limit = Infinity
 	}
 	if _, err := WaitFor(below(ctx, n.root), PID{p}, limit); err == nil {
@@ -209,12 +217,13 @@ func (c *actingCtx) Value(key any) any {
 
 // doomRoot is the end of the node's own ctx.
 func (p *proc) doomRoot() {
-	p.fenced.Store(true)
+	p.mark(markFenced)
 	p.mu.Lock()
-	p.waits.resolve(cancelled, true)
-	cancel := p.cancelWith(ErrNodeStopped)
+	p.waits.resolve(callerSide, cancelled, true)
+	p.reason, p.told = ErrNodeStopped, true
+	after := p.cancel()
 	p.mu.Unlock()
-	cancel()
+	after.now()
 }
 
 // Acting returns ctx with the identity of as: deadline, cancellation and values

@@ -46,7 +46,9 @@ func SetSensitive(ctx context.Context, on bool) (was bool) {
 	if err != nil {
 		return false
 	}
-	return p.sensitive.Swap(on)
+	was = p.marked(markSensitive)
+	p.setMark(markSensitive, on)
+	return was
 }
 
 // hidden stands where a message of a sensitive process would.
@@ -61,7 +63,7 @@ func (hidden) LogValue() slog.Value { return slog.StringValue(hiddenText) }
 // is for those who make events without [Emit].
 func (e *Event) Conceal() {
 	for _, p := range [...]*proc{e.PID.p, e.Peer.p} {
-		if p != nil && p.sensitive.Load() {
+		if p != nil && p.marked(markSensitive) {
 			e.Msg = hidden{}
 		}
 	}

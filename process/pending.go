@@ -46,13 +46,13 @@ func (p *Pending) send(ctx context.Context, to PID, req Requester) (err error) {
 	if to.p == nil {
 		return &ExitError{Reason: ErrNoProc}
 	}
-	if g := to.p.group; g != nil && g != p.from.group && !p.from.isRoot() {
+	if g := to.p.origin.group; g != nil && g != p.from.origin.group && !p.from.isRoot() {
 		p.from.cross(to.p)
 	}
 	p.slot.pending = p
 	*p.call = Call{to: to.p, from: p.from, w: &p.slot, use: p.slot.begin(), req: req}
 	if p.from.node.wants(Called) {
-		p.from.emit(Event{Kind: Called, Peer: to, Msg: req})
+		p.from.note(Called, to.p, req, nil)
 	}
 	return to.p.explain(p.from, to.p.ask(p.call, req, envCall))
 }
@@ -180,8 +180,9 @@ func (l sleepers) wake() {
 // sleep waits until the one that listen tells of it wakes it, under the time
 // limits of Do.
 func (p *proc) sleep(ctx context.Context, listen func(sleeper) bool, leave func(sleeper)) error {
-	w := p.node.waiters.get()
-	defer p.node.waiters.put(w)
+	pool := p.node.waiters.of(p)
+	w := pool.get()
+	defer pool.put(w)
 	s := sleeper{w, w.begin()}
 	if err := p.wait(ctx, w); err != nil {
 		return err

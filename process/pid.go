@@ -57,7 +57,7 @@ func (pid PID) Name() string {
 	}
 	pid.p.mu.Lock()
 	defer pid.p.mu.Unlock()
-	return pid.p.name
+	return pid.p.name()
 }
 
 // Path returns the ids of the process and of those above it in its tree,
@@ -93,14 +93,14 @@ func (pid PID) Node() *Node {
 
 // Is reports whether the process was started with that kind in its Spec, say
 // "supervisor".
-func (pid PID) Is(kind string) bool { return pid.p != nil && pid.p.kind == kind }
+func (pid PID) Is(kind string) bool { return pid.p != nil && pid.p.origin.kind == kind }
 
 // Kind returns the kind given in the Spec, "" if none was.
 func (pid PID) Kind() string {
 	if pid.p == nil {
 		return ""
 	}
-	return pid.p.kind
+	return pid.p.origin.kind
 }
 
 // Group returns the group the process was born into, nil if none.
@@ -108,15 +108,15 @@ func (pid PID) Group() *Group {
 	if pid.p == nil {
 		return nil
 	}
-	return pid.p.group
+	return pid.p.origin.group
 }
 
 // Spawner returns "file:line" of the code that started the process.
 func (pid PID) Spawner() string {
-	if pid.p == nil || pid.p.caller == 0 {
+	if pid.p == nil || pid.p.origin.caller == 0 {
 		return ""
 	}
-	f, _ := runtime.CallersFrames([]uintptr{pid.p.caller}).Next()
+	f, _ := runtime.CallersFrames([]uintptr{pid.p.origin.caller}).Next()
 	if f.File == "" {
 		return ""
 	}
@@ -130,7 +130,7 @@ func (pid PID) Linked(to PID) bool {
 	}
 	pid.p.mu.Lock()
 	defer pid.p.mu.Unlock()
-	return pid.p.links.Has(to.p)
+	return pid.p.hasLink(to.p)
 }
 
 // Behaviour returns what the process runs, nil once it is dead. It is for

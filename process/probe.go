@@ -98,6 +98,8 @@ type nameDetail string
 func (n nameDetail) Each(f func(key string, value any)) { f("name", string(n)) }
 
 // named is the event of a name's coming or going. The caller holds no lock.
+//
+//go:noinline
 func (p *proc) named(k Kind, name string, by *proc) {
 	if p.node.wants(k) {
 		p.emit(Event{Kind: k, Peer: PID{by}, Detail: nameDetail(name)})
@@ -124,6 +126,15 @@ func (n *Node) SetProbe(p Probe) {
 
 // wants reports whether anybody looks at that kind: one atomic load.
 func (n *Node) wants(k Kind) bool { return Kind(n.mask.Load())&k != 0 }
+
+// note is emit of the events that are many. It is never inlined: an Event takes
+// room on the stack, a goroutine is born with little, and those who send and
+// handle need it only when somebody looks.
+//
+//go:noinline
+func (p *proc) note(k Kind, peer *proc, msg any, reason error) {
+	p.emit(Event{Kind: k, Peer: PID{peer}, Msg: msg, Reason: reason})
+}
 
 func (p *proc) emit(e Event) {
 	if e.PID.p == nil && !p.isRoot() {

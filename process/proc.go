@@ -22,80 +22,120 @@ const (
 )
 
 // proc is one process. It is its own context.
+//
+// There may be millions, so it is kept to 256 bytes (a test says so): what few
+// need is in the extension, what siblings share is in their origin.
 type proc struct {
-	// Set at birth, never changed.
-	node   *Node
-	id     uint64
-	b      Behaviour // nil once dead (under mu)
-	kind   string
-	label  string // path element
-	parent *proc  // who started it linked; nil for the root and unlinked ones
-	group  *Group
-	caller uintptr // pc of who started it
-	grace  time.Duration
-	born   time.Duration // since the node's start
-	values context.Context
-	limit  int
-	runFn  func() // p.run, bound once
-	raw    bool   // holds its goroutine and reads its own inbox
-	heeds  bool   // a function that watches its ctx: its parent's word is enough
-
-	// fenced is tested by whoever receives something from this process, under
-	// the receiver's lock.
-	fenced atomic.Bool
-	// attention says what comes before the next message; written under mu.
-	attention atomic.Uint32
-	// taken counts what has been taken out of the mailbox; the process writes.
-	taken atomic.Uint64
-
-	mu        sync.Mutex
-	sensitive atomic.Bool // see SetSensitive
-	// Guarded by mu.
-	state    state
-	trap     bool
-	doomed   bool         // a fatal signal arrived; reason is final
-	burying  bool         // it has ended, and that is being made known
-	reason   error        // of the doom, then of the death
-	asked    error        // reason of the parent's exit signal while trapping
-	told     bool         // asked is set
-	stopping *stopRequest // the first, for one that is suspended
-	system   []*systemRequest
-	queue    mailbox.Queue[envelope]
-	pushed   uint64 // ever put into the mailbox
-	users    int    // user messages in the mailbox, counted if limit is set
-	links    ordered.Set[*proc]
-	watched  ordered.Set[*monitor] // monitors on this process
-	callers  waiters               // who waits for an answer from it
-	waits    waiters               // what it waits for itself
-	name     string
-	x        *extension
+	// What senders touch, guarded by mu but for the atomics.
+	mu    sync.Mutex
+	marks atomic.Uint32
+	left  atomic.Int32 // see took
+	flags
+	pushed uint64 // ever put into the mailbox
+	queue  mailbox.Queue[envelope]
 
 	// Owned by the goroutine that runs the process.
-	batch   mailbox.Batch[envelope]
-	inHand  any   // what is being handled, for the crash report
-	inited  bool  // Init has succeeded
-	outcome error // how it ends, once that is decided
-	exiting bool  // process.Exit was called; outcome is set
+	batch  mailbox.Batch[envelope]
+	inHand any // what is being handled, for the crash report
+
+	// Set at birth, never changed; only b is nil once dead (under mu).
+	b      Behaviour
+	node   *Node
+	runFn  func() // p.run, bound once
+	parent *proc  // who started it linked; nil for the root and unlinked ones
+	origin *origin
+	id     uint64
+	label  string // path element
+	born   time.Duration
+
+	// Guarded by mu.
+	reason   error   // of the doom, then of the death; before, see told
+	callers  waiters // who waits for an answer from it
+	waits    waiters // what it waits for itself
+	mourners waiters // who waits for its death, its starter for its Init
+	x        *extension
+
+	siblings links // its place among its parent's links, guarded by the parent's mu
+	chain    *proc // the next in its bucket of the table, guarded by that
+}
+
+// flags are the small things, guarded by mu.
+type flags struct {
+	state    state
+	trap     bool
+	starting bool // somebody waits for its Init
+	burying  bool // it has ended, and that is being made known
+	told     bool // its parent has told it to stop while it traps, with reason (see asked)
+	limited  bool // its mailbox has a limit
+	up       bool // it is linked to its parent
+	inited   bool // Init has succeeded; owned by the goroutine that runs the process
+}
+
+// What is in marks. Those of attention say what comes before the next message.
+// They are changed under mu, and looked at without.
+const (
+	attDoomed uint32 = 1 << iota // a fatal signal arrived; reason is final
+	attSystem
+	attSuspended
+	// fenced is tested by whoever receives something from the process, under
+	// the receiver's lock.
+	markFenced
+	markSensitive // see SetSensitive
+	markNamed     // it has a name
+
+	attention = attDoomed | attSystem | attSuspended
+)
+
+func (p *proc) mark(m uint32)        { p.marks.Or(m) }
+func (p *proc) unmark(m uint32)      { p.marks.And(^m) }
+func (p *proc) marked(m uint32) bool { return p.marks.Load()&m != 0 }
+func (p *proc) doomed() bool         { return p.marked(attDoomed) }
+func (p *proc) fenced() bool         { return p.marked(markFenced) }
+func (p *proc) setMark(m uint32, on bool) {
+	if on {
+		p.mark(m)
+	} else {
+		p.unmark(m)
+	}
+}
+
+// An origin is what a process has in common with its siblings, who share one.
+type origin struct {
+	values context.Context
+	group  *Group
+	kind   string
+	caller uintptr // pc of who started it
+	grace  time.Duration
+	limit  int
+	raw    bool // it holds its goroutine and reads its own inbox
+	heeds  bool // it is a function that watches its ctx: its parent's word is enough
 }
 
 // extension holds what most processes never need.
 type extension struct {
-	ctx       context.Context // the real cancelCtx behind Done
+	name      string
+	eldest    *proc                 // of the children that it is linked to
+	links     ordered.Set[*proc]    // to others than its parent and its children
+	watched   ordered.Set[*monitor] // monitors on this process
+	monitors  ordered.Set[*monitor] // monitors that it holds
+	keepers   ordered.Set[Keeper]   // told of its end before anybody else
+	asked     *error                // what its parent asked for, if reason is another by now
+	exiting   bool                  // Exit was called
+	outcome   error                 // what Exit was given
+	startErr  error                 // why Init failed
+	ctx       context.Context       // the real cancelCtx behind Done
 	cancel    context.CancelCauseFunc
 	hard      chan struct{} // closed at doom; the Done of Terminate's ctx
 	wake      chan struct{} // wakes a parked process
-	starter   *waiter       // who waits for Init, and in which use
-	startUse  uint64
-	startErr  error
-	monitors  ordered.Set[*monitor] // monitors that this process holds
-	keepers   ordered.Set[Keeper]   // told of its end before anybody else
+	stopping  *stopRequest  // the first, for one that is suspended
+	system    []*systemRequest
+	users     int // user messages in the mailbox, counted if there is a limit
 	called    []*Group
 	notes     []Note
+	offspring *origin // of the child that it started last
 	graceTime *time.Timer
 	spared    bool // its Grace was given a second time
 	abandoned bool
-	cause     error // of the cancelled ctx
-	cancelled bool
 }
 
 // ext returns the extension, made when first needed. p.mu is held.
@@ -112,7 +152,47 @@ func (p *proc) isRoot() bool { return p == p.node.root }
 func (p *proc) ending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.doomed || p.burying
+	return p.doomed() || p.burying
+}
+
+// conclude sets the reason for good. p.mu is held.
+func (p *proc) conclude(reason error) {
+	if p.told && (reason != ErrShutdown || p.reason != ErrShutdown) {
+		asked := p.reason
+		p.ext().asked = &asked
+	}
+	p.reason = reason
+}
+
+// asked is the reason of the parent's exit signal, if p was told to stop. p.mu
+// is held.
+func (p *proc) asked() error {
+	if p.x != nil && p.x.asked != nil {
+		return *p.x.asked
+	}
+	return p.reason
+}
+
+// name is the registered name, "" if there is none. p.mu is held.
+func (p *proc) name() string {
+	switch {
+	case !p.marked(markNamed):
+		return ""
+	case p.x != nil && p.x.name != "":
+		return p.x.name
+	}
+	return p.label
+}
+
+// setName keeps a name, or, if it is "", forgets it. Most have it as their label
+// too. p.mu is held.
+func (p *proc) setName(name string) {
+	p.setMark(markNamed, name != "")
+	if name != "" && name != p.label {
+		p.ext().name = name
+	} else if p.x != nil {
+		p.x.name = ""
+	}
 }
 
 // refusal is what a fenced process is told when it tries to act.

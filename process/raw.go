@@ -36,7 +36,7 @@ func Send(ctx context.Context, to PID, msg any) error {
 		return nil // as to any other that is not there
 	}
 	if self.node.wants(Sent) {
-		self.emit(Event{Kind: Sent, Peer: to, Msg: msg})
+		self.note(Sent, to.p, msg, nil)
 	}
 	return to.p.push(envelope{msg: msg, from: self, kind: envMessage})
 }

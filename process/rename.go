@@ -25,7 +25,7 @@ func Reregister(ctx context.Context, name string, to Target) error {
 		if has == p {
 			return nil
 		}
-		if self.fenced.Load() {
+		if self.fenced() {
 			return fmt.Errorf("process: register %q: %w", name, self.refusal())
 		}
 		switch taken, err := p.takeName(name, has); {
@@ -51,17 +51,18 @@ func (p *proc) takeName(name string, from *proc) (taken bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case p.fenced.Load() || p.state == dead:
+	case p.fenced() || p.state == dead:
 		return false, fmt.Errorf("process: register %q: %w", name, &ExitError{PID: PID{p}, Reason: ErrNoProc})
-	case p.name != "":
-		return false, fmt.Errorf("process: register %q: %v is called %q: %w", name, PID{p}, p.name, ErrHasName)
+	case p.marked(markNamed):
+		return false, fmt.Errorf("process: register %q: %v is called %q: %w", name, PID{p}, p.name(), ErrHasName)
 	}
 	if !p.node.names.pass(name, from, p) {
 		return false, nil
 	}
 	// One that is being buried lets go of what it had when that began; the
 	// table then says that it is another's.
-	from.name, p.name = "", name
+	from.setName("")
+	p.setName(name)
 	return true, nil
 }
 

@@ -101,24 +101,20 @@ type Inspector interface{ InspectState() any }
 
 // reportCrash runs on the process's own goroutine: nobody else may look at the
 // state and the message in hand.
-func (p *proc) reportCrash() {
+func (p *proc) reportCrash(reason error) {
 	if !p.node.wants(Crashed) {
 		return
 	}
-	r := &CrashReport{PID: PID{p}, Path: p.path(), Name: PID{p}.Name(), Kind: p.kind, Runs: runs(p.b),
-		Spawner: PID{p}.Spawner(), Ancestors: p.ancestors(), Reason: p.outcome, Neighbours: p.neighbours(),
+	r := &CrashReport{PID: PID{p}, Path: p.path(), Name: PID{p}.Name(), Kind: p.origin.kind, Runs: runs(p.b),
+		Spawner: PID{p}.Spawner(), Ancestors: p.ancestors(), Reason: reason, Neighbours: p.neighbours(),
 		Age: (p.node.since() - p.born).Round(time.Millisecond)}
-	r.Panic, _ = errors.AsType[*PanicError](p.outcome)
+	r.Panic, _ = errors.AsType[*PanicError](reason)
 	p.mu.Lock()
-	r.Mailbox, r.TrapExit, r.Notes = int(p.pushed-p.taken.Load()), p.trap, p.notes()
-	for _, q := range p.links.All() {
-		if !q.isRoot() {
-			r.Links = append(r.Links, PID{q})
-		}
-	}
+	r.Mailbox, r.TrapExit, r.Notes = p.queue.Len()+p.batch.Len(), p.trap, p.notes()
+	r.Links = pids(p.linked())
 	p.mu.Unlock()
 	r.show(p)
-	p.emit(Event{Kind: Crashed, Level: LevelError, Text: "process crashed", Reason: p.outcome, Msg: p.inHand, Detail: r})
+	p.emit(Event{Kind: Crashed, Level: LevelError, Text: "process crashed", Reason: reason, Msg: p.inHand, Detail: r})
 }
 
 // show fills in what is formatted: message, mailbox and state.
@@ -126,34 +122,35 @@ func (r *CrashReport) show(p *proc) {
 	if q, ok := p.inHand.(Requester); ok {
 		r.Client = q.header().From()
 	}
-	if p.sensitive.Load() {
+	if p.marked(markSensitive) {
 		r.Message, r.State = hiddenText, hiddenText
 		return
 	}
 	if p.inHand != nil {
 		r.Message = Format(p.inHand)
 	}
-	r.Waiting = p.waiting()
+	r.Waiting = p.oldest()
 	if i, ok := p.b.(Inspector); ok && p.inited {
 		r.State = inspect(i)
 	}
 }
 
-// waiting shows the oldest messages that nobody will handle any more. It takes
+// oldest shows the oldest messages that nobody will handle any more. It takes
 // them out: the mailbox is about to be dropped anyway, and who waits for an
 // answer is told of the death itself.
-func (p *proc) waiting() (out []string) {
+func (p *proc) oldest() (out []string) {
 	for len(out) < maxWaiting {
-		e, ok := p.batch.Next(&p.node.chunks)
-		if !ok {
+		var e envelope
+		if !p.batch.Next(&e, &p.node.chunks) {
 			p.mu.Lock()
 			n := p.queue.Len()
-			p.queue.Take(&p.batch)
+			if n > 0 {
+				p.queue.Take(&e, &p.batch)
+			}
 			p.mu.Unlock()
 			if n == 0 {
 				break
 			}
-			continue
 		}
 		if e.kind == envMessage || e.kind == envCall {
 			out = append(out, Format(e.msg))
@@ -165,7 +162,7 @@ func (p *proc) waiting() (out []string) {
 // neighbours walks the links, breadth first.
 func (p *proc) neighbours() (out []Info) {
 	seen := map[*proc]bool{p: true}
-	for next := p.linked(); len(next) > 0 && len(out) < maxNeighbours; next = next[1:] {
+	for next := p.linkedNow(); len(next) > 0 && len(out) < maxNeighbours; next = next[1:] {
 		q := next[0]
 		if seen[q] || q.isRoot() {
 			continue
@@ -174,16 +171,16 @@ func (p *proc) neighbours() (out []Info) {
 		if i := (PID{q}).Info(); !i.TrapExit && i.Status != "dead" {
 			i.Notes = nil
 			out = append(out, i)
-			next = append(next, q.linked()...)
+			next = append(next, q.linkedNow()...)
 		}
 	}
 	return out
 }
 
-func (p *proc) linked() []*proc {
+func (p *proc) linkedNow() []*proc {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.links.All()
+	return p.linked()
 }
 
 func inspect(i Inspector) (s string) {

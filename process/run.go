@@ -35,45 +35,58 @@ func (p *proc) run() {
 	finished := false
 	defer func() {
 		if !finished {
-			p.outcome = p.unwound(recover())
-			p.finish()
+			p.finish(p.unwound(recover()))
 		}
 	}()
-	ended := p.turns()
+	outcome, ended := p.turns()
 	finished = true
 	if ended {
-		p.finish()
+		p.finish(outcome)
 	}
 }
 
-// turns handles what is in the mailbox. It reports true when the process ends,
-// with p.outcome set; after false the process may already be running elsewhere.
-func (p *proc) turns() (ended bool) {
+// turns handles what is in the mailbox. It reports how the process ends, if it
+// does; if not, it may already be running elsewhere.
+//
+// This and what it calls for every message is kept small on the stack, with
+// what is rare in functions of its own: a goroutine is born with 2 kB, and to
+// grow costs more than a turn.
+func (p *proc) turns() (outcome error, ended bool) {
+	if !p.inited {
+		if outcome, ended = p.begin(); ended {
+			return outcome, true
+		}
+	}
+	var e envelope
+	for {
+		switch p.next(&e, idle) {
+		case nothing:
+			return nil, false
+		case doom:
+			return nil, true
+		case stopped:
+			return p.orders(), true
+		}
+		if outcome, ended = p.turn(&e); ended {
+			return outcome, true
+		}
+	}
+}
+
+// begin is what comes before the first message; of a raw process, all.
+func (p *proc) begin() (outcome error, ended bool) {
 	if r, ok := p.b.(runner); ok { // nobody waits for its Init: it has begun, even if it ends at once
 		p.began()
-		if !p.isDoomed() {
-			p.outcome = r.run(p)
+		if !p.doomed() {
+			outcome = r.run(p)
 		}
-		return true
+		return outcome, true
 	}
-	if !p.inited {
-		if p.outcome = p.b.Init(p); p.outcome != nil || p.isDoomed() {
-			return true
-		}
-		p.began()
+	if outcome = p.b.Init(p); outcome != nil || p.doomed() {
+		return outcome, true
 	}
-	for {
-		e, got := p.next(idle)
-		switch got {
-		case nothing:
-			return false
-		case doom, stopped:
-			return true
-		}
-		if p.turn(e) {
-			return true
-		}
-	}
+	p.began()
+	return nil, false
 }
 
 // A runner is the behaviour of a raw process: it holds the goroutine and reads
@@ -81,54 +94,78 @@ func (p *proc) turns() (ended bool) {
 type runner interface{ run(p *proc) error }
 
 // turn handles one envelope and reports whether the process ends by it.
-func (p *proc) turn(e envelope) (ended bool) {
+func (p *proc) turn(e *envelope) (outcome error, ended bool) {
 	msg, ctx := e.msg, context.Context(p)
 	switch e.kind {
+	case envMessage:
 	case envCall:
 		ctx = msg.(Requester).header()
-	case envExit:
-		if x := msg.(*ExitSignal); e.from == p.parent {
-			p.outcome = x.Reason
-			return true
+	default:
+		var wanted bool
+		if msg, outcome, wanted = p.open(e); !wanted {
+			return outcome, e.ends(p)
 		}
-	case envDown:
-		if !msg.(*Down).Ref.m.deliver(p) {
-			return false
-		}
-	case envTimer:
-		t := msg.(*Timer)
-		if !t.deliver() {
-			return false
-		}
-		msg = t.msg
-	case envStop:
-		p.outcome = msg.(*stopRequest).reason
-		return true
 	}
 	p.inHand = msg
 	if p.node.wants(Received) {
-		p.emit(Event{Kind: Received, Peer: PID{e.from}, Msg: msg})
+		p.note(Received, e.from, msg, nil)
 	}
 	err := p.b.Handle(ctx, msg)
 	if p.node.wants(Handled) {
-		p.emit(Event{Kind: Handled, Peer: PID{e.from}, Msg: msg, Reason: reasonOf(err)})
+		p.note(Handled, e.from, msg, reasonOf(err))
 	}
 	if err != nil {
-		p.outcome = reasonOf(err)
-		return true
+		return reasonOf(err), true
 	}
 	p.inHand = nil
-	return false
+	return nil, false
+}
+
+// open takes a signal out of its envelope: the message for the behaviour, if it
+// is for it and wanted still, else the reason if the process ends by it.
+func (p *proc) open(e *envelope) (msg any, outcome error, wanted bool) {
+	switch e.kind {
+	case envExit:
+		if e.ends(p) {
+			return nil, e.msg.(*ExitSignal).Reason, false
+		}
+	case envDown:
+		return e.msg, nil, e.msg.(*Down).Ref.m.deliver(p)
+	case envTimer:
+		t := e.msg.(*Timer)
+		return t.msg, nil, t.deliver()
+	case envStop:
+		return nil, e.msg.(*stopRequest).reason, false
+	}
+	return e.msg, nil, true
+}
+
+// ends reports whether p ends by e as such: its parent's exit signal, an order
+// to stop.
+func (e *envelope) ends(p *proc) bool {
+	return e.kind == envStop || e.kind == envExit && e.from == p.parent
+}
+
+// orders is the reason of one that was told to stop while it was suspended.
+func (p *proc) orders() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told {
+		return p.asked()
+	}
+	return p.x.stopping.reason
 }
 
 // unwound gives the reason for a goroutine that did not return in the ordinary
 // way: it panicked with value, or, if that is nil, called runtime.Goexit.
 func (p *proc) unwound(value any) error {
-	switch {
-	case value != nil:
+	if value != nil {
 		return newPanicError(value, 2)
-	case p.exiting:
-		return p.outcome
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.x != nil && p.x.exiting {
+		return p.x.outcome
 	}
 	return ErrGoexit
 }
@@ -136,44 +173,38 @@ func (p *proc) unwound(value any) error {
 // finish runs on the process's own goroutine when it ends: Terminate if that is
 // due, the crash report, the burial. It must come to the burial whatever user
 // code does, so each part has its own guard.
-func (p *proc) finish() {
-	defer p.bury(false)
+func (p *proc) finish(outcome error) {
+	defer func() { p.bury(outcome, false) }()
 	if !p.inited {
-		p.failStart()
+		outcome = p.failStart(outcome)
 		return
 	}
-	if p.isDoomed() {
+	if p.doomed() {
 		return
 	}
 	// Deferred, because after an Exit in Terminate nothing else runs any more.
 	// A panic is reported even if its value makes a clean reason.
 	defer func() {
-		_, panicked := p.outcome.(*PanicError)
-		if !p.isDoomed() && (panicked || !Clean(p.outcome)) {
-			p.reportCrash()
+		_, panicked := outcome.(*PanicError)
+		if (panicked || !Clean(outcome)) && !p.doomed() {
+			p.reportCrash(outcome)
 		}
 	}()
-	p.terminate()
-}
-
-func (p *proc) isDoomed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.doomed
+	p.terminate(&outcome)
 }
 
 // terminate calls the behaviour's Terminate. If that fails, its failure is the
 // reason.
-func (p *proc) terminate() {
-	p.outcome = p.obeyed(p.outcome)
+func (p *proc) terminate(outcome *error) {
+	*outcome = p.obeyed(*outcome)
 	finished := false
 	defer func() {
 		if !finished {
-			p.outcome = p.unwound(recover())
+			*outcome = p.unwound(recover())
 		}
 	}()
-	if err := p.b.Terminate(&lastCtx{p}, p.outcome); err != nil {
-		p.outcome = reasonOf(err)
+	if err := p.b.Terminate(&lastCtx{p}, *outcome); err != nil {
+		*outcome = reasonOf(err)
 	}
 	finished = true
 }
@@ -181,34 +212,38 @@ func (p *proc) terminate() {
 // obeyed gives the reason of a process that was told to stop and returned its
 // ctx's error, which is what Go code does then: it did as it was told.
 func (p *proc) obeyed(reason error) error {
+	if reason == nil || reason == ErrShutdown {
+		return reason
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.told && errors.Is(reason, context.Canceled) {
-		return p.asked
+		return p.asked()
 	}
 	return reason
 }
 
-// failStart ends a process whose Init did not succeed. A panic there has a
-// stack to report; an error is the starter's to report.
-func (p *proc) failStart() {
-	if _, ok := p.outcome.(*PanicError); ok && !p.isDoomed() {
-		p.reportCrash()
+// failStart ends a process whose Init did not succeed, and returns its reason. A
+// panic there has a stack to report; an error is the starter's to report.
+func (p *proc) failStart(outcome error) error {
+	if _, ok := outcome.(*PanicError); ok && !p.doomed() {
+		p.reportCrash(outcome)
 	}
 	p.mu.Lock()
 	x := p.ext()
-	x.startErr = p.outcome
-	if p.doomed {
+	x.startErr = outcome
+	if p.doomed() {
 		x.startErr = p.reason
-	} else if errors.Is(p.outcome, ErrIgnore) {
-		p.outcome = nil
-	} else if p.outcome == nil { // process.Exit(ctx, nil) inside Init
+	} else if errors.Is(outcome, ErrIgnore) {
+		outcome = nil
+	} else if outcome == nil { // process.Exit(ctx, nil) inside Init
 		x.startErr = errEndedInInit
 	}
 	p.mu.Unlock()
 	if p.parent != nil {
 		unlink(p, p.parent, always) // the starter gets the error, not an exit signal as well
 	}
+	return outcome
 }
 
 var errEndedInInit = errors.New("process: ended normally before its Init returned")

@@ -71,8 +71,9 @@ func startWatched(ctx context.Context, spec Spec, m *monitor) (PID, error) {
 	if err != nil {
 		return PID{}, err
 	}
-	w := starter.node.waiters.get()
-	defer starter.node.waiters.put(w)
+	pool := starter.node.waiters.of(starter)
+	w := pool.get()
+	defer pool.put(w)
 	p, err := starter.spawn(ctx, &spec, w, m)
 	if err != nil {
 		return PID{}, err
@@ -82,19 +83,21 @@ func startWatched(ctx context.Context, spec Spec, m *monitor) (PID, error) {
 
 // awaitInit waits until p's Init has ended, in whichever way.
 func (p *proc) awaitInit(starter *proc, w *waiter, timeout time.Duration) error {
-	defer starter.dropWait(w)
 	if timeout > 0 {
 		starter.node.deadlines.arm(w, timeout)
 	}
 	w.receive()
+	starter.dropWait(w)
+	p.mu.Lock()
+	p.mourners.remove(w, mournerSide)
+	var startErr error
+	if p.x != nil {
+		startErr = p.x.startErr
+	}
+	p.mu.Unlock()
 	switch w.outcome() {
 	case replied:
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.x == nil {
-			return nil
-		}
-		return p.x.startErr
+		return startErr
 	case timedOut:
 		unlink(starter, p, always)
 		p.doom(ErrKilled)
@@ -109,14 +112,15 @@ func (p *proc) awaitInit(starter *proc, w *waiter, timeout time.Duration) error 
 func (p *proc) began() {
 	p.inited = true
 	p.mu.Lock()
-	var w *waiter
-	var use uint64
-	if p.x != nil {
-		w, use, p.x.starter = p.x.starter, p.x.startUse, nil
+	defer p.mu.Unlock()
+	if !p.starting {
+		return
 	}
-	p.mu.Unlock()
-	if w != nil {
-		w.resolveUse(use, replied)
+	p.starting = false
+	// The starter came before anybody else could; if it waits no longer, it is
+	// not there.
+	if w := p.mourners.first; w != nil && w.start {
+		w.resolve(replied)
 	}
 }
 
@@ -124,12 +128,18 @@ func (p *proc) began() {
 // told when its Init has ended; m, if any, watches it from before its first
 // instruction.
 func (p *proc) spawn(ctx context.Context, spec *Spec, starter *waiter, m *monitor) (*proc, error) {
-	c := p.child(ctx, spec)
+	birth := birthOf(ctx)
+	c := p.child(birth, spec)
 	if starter != nil {
-		c.ext().starter = starter
-		c.x.startUse = starter.begin()
+		starter.begin()
+		starter.hard, starter.start = true, true
+		c.starting = true
+		c.mourners.add(starter, mournerSide)
 	}
-	if err := p.adopt(c, spec, starter); err != nil {
+	if err := p.adopt(c, birth, spec, starter); err != nil {
+		if starter != nil {
+			c.mourners.remove(starter, mournerSide)
+		}
 		return nil, err
 	}
 	if m != nil {
@@ -137,7 +147,7 @@ func (p *proc) spawn(ctx context.Context, spec *Spec, starter *waiter, m *monito
 		c.watch(m)
 	}
 	if p.node.wants(Spawned) {
-		c.emit(Event{Kind: Spawned, Peer: PID{p}})
+		c.note(Spawned, p, nil, nil)
 	}
 	if spec.Name != "" {
 		c.named(Registered, spec.Name, p)
@@ -147,61 +157,87 @@ func (p *proc) spawn(ctx context.Context, spec *Spec, starter *waiter, m *monito
 }
 
 // child fills in a process that nobody knows yet.
-func (p *proc) child(ctx context.Context, spec *Spec) *proc {
-	birth := birthOf(ctx)
+func (p *proc) child(birth *Birth, spec *Spec) *proc {
 	n := p.node
-	c := &proc{
-		node: n, id: n.ids.Add(1), b: spec.Behaviour, kind: spec.Kind, caller: spec.Caller,
-		label: birth.ID, group: p.group, grace: n.grace, born: n.since(),
-		values: p.values, limit: spec.Limit, trap: spec.TrapExit, state: running,
-	}
-	if c.label == "" {
-		c.label = spec.Name
-	}
-	if birth.Group != nil {
-		c.group = birth.Group
-	}
-	if birth.Values != nil {
-		c.values = birth.Values
-	}
-	if birth.Grace != 0 {
-		c.grace = birth.Grace
-	}
-	if spec.Grace != 0 {
-		c.grace = spec.Grace
+	c := &proc{node: n, id: n.ids.Add(1), b: spec.Behaviour, label: spec.Name, born: n.since()}
+	if birth != nil && birth.ID != "" {
+		c.label = birth.ID
 	}
 	if !spec.Unlinked {
-		c.parent = p
+		c.parent, c.up = p, true
 	}
-	_, c.raw = spec.Behaviour.(runner)
-	_, c.heeds = spec.Behaviour.(function)
+	c.state, c.trap = running, spec.TrapExit
+	if spec.Limit > 0 {
+		c.limited = true
+		c.ext()
+	}
+	if spec.Name != "" {
+		c.setName(spec.Name)
+	}
 	c.runFn = c.run
 	return c
 }
 
+// originFor is the origin of a child of p, made anew only if the one before had
+// another. p.mu is held.
+func (p *proc) originFor(birth *Birth, spec *Spec) *origin {
+	o := origin{values: p.origin.values, group: p.origin.group, kind: spec.Kind, caller: spec.Caller, grace: p.node.grace, limit: spec.Limit}
+	_, o.raw = spec.Behaviour.(runner)
+	_, o.heeds = spec.Behaviour.(function)
+	own := false // values can be of a type that is not comparable
+	if birth != nil {
+		if birth.Group != nil {
+			o.group = birth.Group
+		}
+		if birth.Grace != 0 {
+			o.grace = birth.Grace
+		}
+		if own = birth.Values != nil; own {
+			o.values = birth.Values
+		}
+	}
+	if spec.Grace != 0 {
+		o.grace = spec.Grace
+	}
+	x := p.ext()
+	if !own && x.offspring != nil && x.offspring.like(&o) {
+		return x.offspring
+	}
+	shared := o
+	if !own {
+		x.offspring = &shared
+	}
+	return &shared
+}
+
+// like reports whether two origins are equal, if their values are.
+func (o *origin) like(p *origin) bool {
+	return o.group == p.group && o.kind == p.kind && o.caller == p.caller && o.grace == p.grace &&
+		o.limit == p.limit && o.raw == p.raw && o.heeds == p.heeds
+}
+
 // adopt gives c its name, its place in the table and its link to p, or refuses
 // if p may not act any more. Nothing can come between the three.
-func (p *proc) adopt(c *proc, spec *Spec, starter *waiter) error {
+func (p *proc) adopt(c *proc, birth *Birth, spec *Spec, starter *waiter) error {
 	p.mu.Lock()
-	if p.fenced.Load() {
+	if p.fenced() {
 		p.mu.Unlock()
 		return p.refusal()
 	}
 	defer p.mu.Unlock()
-	c.mu.Lock() // from the moment it has a name others can find it
-	defer c.mu.Unlock()
-	if c.name = spec.Name; c.name != "" {
-		if err := p.node.names.claim(c.name, c); err != nil {
+	c.origin = p.originFor(birth, spec)
+	if spec.Name != "" { // from the moment it has a name others can find it
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err := p.node.names.claim(spec.Name, c); err != nil {
 			return err
 		}
 	}
 	if starter != nil {
-		starter.hard = true
 		p.waits.add(starter, callerSide)
 	}
 	if c.parent != nil {
-		p.links.Add(c)
-		c.links.Add(p)
+		p.addLink(c)
 	}
 	p.node.table.add(c)
 	return nil

@@ -7,14 +7,6 @@ import (
 	"time"
 )
 
-// What may need a process's attention before it takes the next message, kept in
-// one word so that the common case costs one load.
-const (
-	attDoomed uint32 = 1 << iota
-	attSystem
-	attSuspended
-)
-
 // System has another process run f between two of its turns, ahead of whatever
 // is in its mailbox (OTP: system messages, module sys). f gets that process's
 // ctx and behaviour, which it may look at and change: nobody else touches them
@@ -75,21 +67,12 @@ func setSuspended(ctx context.Context, to Target, on bool) error {
 	return System(ctx, PID{p}, func(context.Context, Behaviour) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.heed(attSuspended, on)
+		p.setMark(attSuspended, on)
 		return nil
 	})
 }
 
-// heed sets or clears a bit of the attention word. p.mu is held.
-func (p *proc) heed(bit uint32, on bool) {
-	if on {
-		p.attention.Store(p.attention.Load() | bit)
-	} else {
-		p.attention.Store(p.attention.Load() &^ bit)
-	}
-}
-
-func (p *proc) suspended() bool { return p.attention.Load()&attSuspended != 0 }
+func (p *proc) suspended() bool { return p.marked(attSuspended) }
 
 // attend does what comes before the next message. It reports something if the
 // mailbox is next; otherwise the same as next.
@@ -97,25 +80,21 @@ func (p *proc) attend(rest state) found {
 	for {
 		p.mu.Lock()
 		switch {
-		case p.doomed:
+		case p.doomed():
 			p.mu.Unlock()
 			return doom
-		case len(p.system) > 0:
-			r := p.system[0]
-			p.system = p.system[1:]
-			p.heed(attSystem, len(p.system) > 0)
+		case p.marked(attSystem):
+			x := p.x
+			r := x.system[0]
+			x.system = x.system[1:]
+			p.setMark(attSystem, len(x.system) > 0)
 			p.mu.Unlock()
 			p.serve(r)
 			continue
 		case !p.suspended():
 			p.mu.Unlock()
 			return something
-		case p.told:
-			p.outcome = p.asked
-			p.mu.Unlock()
-			return stopped
-		case p.stopping != nil:
-			p.outcome = p.stopping.reason
+		case p.told || p.x != nil && p.x.stopping != nil:
 			p.mu.Unlock()
 			return stopped
 		}

@@ -21,10 +21,11 @@ type waiter struct {
 	due   atomic.Int64  // nanoseconds since the node's start
 	ch    chan struct{}
 	hard  bool // only a fatal signal cancels it, not a shutdown
+	start bool // it waits for an Init, among the mourners
 	// pending is set for the one waiter that belongs to a Pending: nobody
 	// waits in it, the one who decides its outcome settles it instead.
 	pending *Pending
-	at      [2]int // position in the lists of either side, guarded by theirs
+	at      [sides]place // in the lists of either side, guarded by theirs
 
 	received bool // the token of this use has been taken out of ch; the owner's
 }
@@ -45,7 +46,7 @@ const never = math.MaxInt64
 // begin starts a use and returns its number.
 func (w *waiter) begin() (use uint64) {
 	use = w.state.Load()>>3 + 1
-	w.hard, w.received = false, false
+	w.hard, w.start, w.received = false, false, false
 	w.due.Store(never)
 	w.state.Store(use<<3 | uint64(waiting))
 	return use
@@ -94,38 +95,65 @@ func (w *waiter) resolveUse(use uint64, o outcome) bool {
 
 // Which list of a process a waiter is in.
 const (
-	calleeSide = iota // those who wait for an answer from it
-	callerSide        // those that it waits in itself
+	calleeSide  = iota // those who wait for an answer from it
+	callerSide         // those that it waits in itself
+	mournerSide        // those who wait for its death, or for its Init
+	sides
 )
 
-// waiters is one such list, guarded by its process's mu.
-type waiters struct{ list []*waiter }
+// place is where a waiter is in a list, which is a circle; zero: nowhere.
+type place struct{ next, prev *waiter }
+
+// waiters is one such list, in order, guarded by its process's mu.
+type waiters struct{ first *waiter }
 
 func (l *waiters) add(w *waiter, side int) {
-	w.at[side] = len(l.list)
-	l.list = append(l.list, w)
+	if l.first == nil {
+		l.first = w
+		w.at[side] = place{w, w}
+		return
+	}
+	first := l.first
+	last := first.at[side].prev
+	w.at[side] = place{first, last}
+	last.at[side].next, first.at[side].prev = w, w
 }
 
+// remove takes w out. It may be out already: a death removes all at once.
 func (l *waiters) remove(w *waiter, side int) {
-	i, last := w.at[side], len(l.list)-1
-	if i > last || l.list[i] != w {
-		return // everybody was removed at once, by a death
+	at := w.at[side]
+	if at.next == nil {
+		return
 	}
-	l.list[i] = l.list[last]
-	l.list[i].at[side] = i
-	l.list[last] = nil
-	l.list = l.list[:last]
+	at.prev.at[side].next, at.next.at[side].prev = at.next, at.prev
+	w.at[side] = place{}
+	switch {
+	case at.next == w:
+		l.first = nil
+	case l.first == w:
+		l.first = at.next
+	}
 }
 
 // resolve gives all of them that outcome; soft ones only, unless hard. What it
 // returns is to be settled once the lock is let go.
-func (l *waiters) resolve(o outcome, hard bool) (unsettled []*Pending) {
-	for _, w := range l.list {
+func (l *waiters) resolve(side int, o outcome, hard bool) (unsettled []*Pending) {
+	for w := l.first; w != nil; {
 		if (hard || !w.hard) && w.resolve(o) && w.pending != nil {
 			unsettled = append(unsettled, w.pending)
 		}
+		if w = w.at[side].next; w == l.first {
+			break
+		}
 	}
 	return unsettled
+}
+
+// clear takes all of them out.
+func (l *waiters) clear(side int) {
+	for l.first != nil {
+		l.remove(l.first, side)
+	}
 }
 
 func settle(all []*Pending) {
@@ -134,22 +162,32 @@ func settle(all []*Pending) {
 	}
 }
 
-// waiterPool lends out waiters. It belongs to a node: a waiter holds a channel,
-// and a channel must not wander from one synctest bubble to another.
+// waiterPools lend out waiters, in a few shards so that those who call do not all
+// wait for one lock. They belong to a node: a waiter holds a channel, and a
+// channel must not wander from one synctest bubble to another.
+type waiterPools [8]waiterPool
+
+func (p *waiterPools) of(user *proc) *waiterPool { return &p[user.id%uint64(len(p))] }
+
 type waiterPool struct {
 	mu   sync.Mutex
 	free []*waiter
 	all  []*waiter // for the deadlines
+	_    [8]byte   // fills the cache line
 }
 
-func (p *waiterPool) get() *waiter {
+func (p *waiterPool) get() (w *waiter) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if n := len(p.free); n > 0 {
-		w := p.free[n-1]
-		p.free = p.free[:n-1]
-		return w
+		w, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		w = p.grow()
 	}
+	p.mu.Unlock()
+	return w
+}
+
+func (p *waiterPool) grow() *waiter {
 	w := &waiter{ch: make(chan struct{}, 1)}
 	p.all = append(p.all, w)
 	return w
@@ -205,9 +243,19 @@ func (d *deadlines) fire() {
 	// either sees never, and sets the timer, or is seen here.
 	d.next.Store(never)
 	now, earliest := int64(d.node.since()), int64(never)
-	d.node.waiters.mu.Lock()
-	all := d.node.waiters.all
-	d.node.waiters.mu.Unlock()
+	for i := range d.node.waiters {
+		earliest = min(earliest, d.node.waiters[i].expire(now))
+	}
+	d.set(earliest)
+}
+
+// expire lets those time out whose time is up, and returns the earliest deadline
+// that is left.
+func (p *waiterPool) expire(now int64) (earliest int64) {
+	p.mu.Lock()
+	all := p.all
+	p.mu.Unlock()
+	earliest = never
 	for _, w := range all {
 		s := w.state.Load()
 		due := w.due.Load()
@@ -219,7 +267,7 @@ func (d *deadlines) fire() {
 			earliest = min(earliest, due)
 		}
 	}
-	d.set(earliest)
+	return earliest
 }
 
 func (d *deadlines) stop() {

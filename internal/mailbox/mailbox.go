@@ -11,7 +11,8 @@ import "sync"
 const chunkLen = 32
 
 type chunk[T any] struct {
-	n    int
+	n, i int // how many were put in, and taken out
+	rest int // of the first chunk of a batch: what is in it and those behind
 	next *chunk[T]
 	e    [chunkLen]T
 }
@@ -28,15 +29,15 @@ func (p *Pool[T]) get() *chunk[T] {
 
 // put takes a chunk back whose entries have all been cleared.
 func (p *Pool[T]) put(c *chunk[T]) {
-	c.n, c.next = 0, nil
+	c.n, c.i, c.next = 0, 0, nil
 	p.p.Put(c)
 }
 
 // A Queue is the side that senders fill. The zero value is empty.
 type Queue[T any] struct {
-	n          int
-	one        T
-	head, tail *chunk[T]
+	n    int
+	last *chunk[T] // its next is the first
+	one  T
 }
 
 // Len is how many entries wait in q.
@@ -48,58 +49,64 @@ func (q *Queue[T]) Push(v T, pool *Pool[T]) {
 		q.one = v
 		return
 	}
-	t := q.tail
-	if t == nil || t.n == chunkLen {
-		c := pool.get()
-		if t == nil {
-			q.head = c
-		} else {
-			t.next = c
-		}
-		q.tail, t = c, c
+	c := q.last
+	if c == nil || c.n == chunkLen {
+		c = q.grow(pool)
 	}
-	t.e[t.n] = v
-	t.n++
+	c.e[c.n] = v
+	c.n++
 }
 
-// Take moves everything from q into an empty batch b.
-func (q *Queue[T]) Take(b *Batch[T]) {
-	var zero T
-	b.one, b.has, b.c, b.i = q.one, q.n > 0, q.head, 0
-	q.n, q.one, q.head, q.tail = 0, zero, nil, nil
+// grow appends a chunk.
+func (q *Queue[T]) grow(pool *Pool[T]) *chunk[T] {
+	c := pool.get()
+	if q.last == nil {
+		c.next = c
+	} else {
+		c.next, q.last.next = q.last.next, c
+	}
+	q.last = c
+	return c
+}
+
+// Take takes the oldest entry from q, which is not empty, and moves all others
+// to b, which is.
+func (q *Queue[T]) Take(v *T, b *Batch[T]) {
+	*v = q.one
+	if c := q.last; c != nil {
+		b.c, c.next = c.next, nil
+		b.c.rest = q.n - 1
+	}
+	*q = Queue[T]{}
 }
 
 // Drop forgets everything in q.
-func (q *Queue[T]) Drop() {
-	var zero T
-	q.n, q.one, q.head, q.tail = 0, zero, nil, nil
-}
+func (q *Queue[T]) Drop() { *q = Queue[T]{} }
 
 // A Batch is the side that the receiver empties. The zero value is empty.
-type Batch[T any] struct {
-	one T
-	has bool
-	c   *chunk[T]
-	i   int
+type Batch[T any] struct{ c *chunk[T] }
+
+// Len is how many entries are left in b.
+func (b *Batch[T]) Len() int {
+	if b.c == nil {
+		return 0
+	}
+	return b.c.rest - b.c.i
 }
 
 // Next takes the oldest entry; ok is false when there is none left.
-func (b *Batch[T]) Next(pool *Pool[T]) (v T, ok bool) {
-	var zero T
-	if b.has {
-		v, b.one, b.has = b.one, zero, false
-		return v, true
-	}
-	for b.c != nil {
-		if b.i < b.c.n {
-			v = b.c.e[b.i]
-			b.c.e[b.i] = zero
-			b.i++
-			return v, true
+func (b *Batch[T]) Next(v *T, pool *Pool[T]) (ok bool) {
+	for c := b.c; c != nil; c = b.c {
+		if c.i < c.n {
+			var zero T
+			*v, c.e[c.i] = c.e[c.i], zero
+			c.i++
+			return true
 		}
-		spent := b.c
-		b.c, b.i = spent.next, 0
-		pool.put(spent)
+		if b.c = c.next; b.c != nil {
+			b.c.rest = c.rest - c.n
+		}
+		pool.put(c)
 	}
-	return zero, false
+	return false
 }

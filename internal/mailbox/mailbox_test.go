@@ -15,10 +15,11 @@ func TestQueueAgainstSlice(t *testing.T) {
 		var b Batch[int]
 		var want []int
 		next := func() {
-			v, ok := b.Next(&pool)
-			if !ok {
-				q.Take(&b)
-				v, ok = b.Next(&pool)
+			var v int
+			ok := b.Next(&v, &pool)
+			if !ok && q.Len() > 0 {
+				q.Take(&v, &b)
+				ok = true
 			}
 			if ok != (len(want) > 0) {
 				t.Fatalf("Next ok = %v with %d entries left", ok, len(want))
@@ -30,6 +31,9 @@ func TestQueueAgainstSlice(t *testing.T) {
 				t.Fatalf("Next = %d, want %d", v, want[0])
 			}
 			want = want[1:]
+			if got := q.Len() + b.Len(); got != len(want) {
+				t.Fatalf("%d are left, want %d", got, len(want))
+			}
 		}
 		for i, n := 0, rapid.IntRange(0, 400).Draw(t, "operations"); i < n; i++ {
 			if rapid.IntRange(0, 2).Draw(t, "op") > 0 {
@@ -56,10 +60,14 @@ func TestDrop(t *testing.T) {
 		q.Push(i, &pool)
 	}
 	q.Drop()
-	var b Batch[int]
-	q.Take(&b)
-	if _, ok := b.Next(&pool); ok || q.Len() != 0 {
+	if q.Len() != 0 {
 		t.Fatal("a dropped queue still holds entries")
+	}
+	q.Push(7, &pool)
+	var b Batch[int]
+	var v int
+	if q.Take(&v, &b); v != 7 || b.Len() != 0 {
+		t.Fatalf("took %d, with %d behind it, from a queue with 7 alone", v, b.Len())
 	}
 }
 
@@ -69,8 +77,12 @@ func BenchmarkPushNext(b *testing.B) {
 	var batch Batch[[3]uintptr]
 	b.ReportAllocs()
 	for b.Loop() {
-		q.Push([3]uintptr{}, &pool)
-		q.Take(&batch)
-		batch.Next(&pool)
+		var v [3]uintptr
+		for range 8 {
+			q.Push(v, &pool)
+		}
+		q.Take(&v, &batch)
+		for batch.Next(&v, &pool) {
+		}
 	}
 }
