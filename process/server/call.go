@@ -86,29 +86,52 @@ func (c *call[S, R, M]) Message() any { return c.msg }
 
 func (c *call[S, R, M]) serve(s *core[S]) error {
 	out, err := c.msg.Handle(&c.Call, s.state)
-	stop, stops := err.(*stopError)
-	if stops {
-		if err = nil; !process.Clean(stop.reason) {
-			err = stop.reason
-		}
+	if stop, stops := err.(*stopError); stops {
+		return c.serveLast(s, out, stop.reason)
 	}
-	answer := func() { c.reply(out, err) }
 	if c.deferred.Load() {
-		answer = func() {}
-	} else if s.probe != nil {
-		s.answered(c.From(), out, err)
-	}
-	if !stops {
-		answer()
 		return nil
 	}
-	s.last = answer
-	return process.End(stop.reason)
+	if p := s.probe(); p != nil {
+		c.show(p, s, out, err)
+	}
+	c.reply(out, err)
+	return nil
+}
+
+// show tells package system what a handler answered.
+//
+//go:noinline
+func (c *call[S, R, M]) show(p process.Probe, s *core[S], out R, err error) {
+	e := process.Event{Kind: process.Replied, PID: process.Self(s.own), Peer: c.From(), Msg: out, Reason: err}
+	e.Conceal()
+	p.Event(e)
+}
+
+// serveLast ends the server with the request in hand. The answer is due after
+// Terminate.
+func (c *call[S, R, M]) serveLast(s *core[S], out R, reason error) error {
+	var err error
+	if !process.Clean(reason) {
+		err = reason
+	}
+	if !c.deferred.Load() {
+		if p := s.probe(); p != nil {
+			c.show(p, s, out, err)
+		}
+		s.more().last = func() { c.reply(out, err) }
+	}
+	return process.End(reason)
 }
 
 func (c *call[S, R, M]) reply(out R, err error) bool {
 	c.answered.Store(true)
-	return c.Reply(func() { c.out = out }, err)
+	if !c.Claim() {
+		return false
+	}
+	c.out = out
+	c.Settle(err)
+	return true
 }
 
 func (c *call[S, R, M]) putOff() bool {
@@ -187,7 +210,7 @@ func Idle[S any, M Notice[S]](ctx context.Context, d time.Duration, m M) error {
 	if err != nil {
 		return err
 	}
-	c.idle.Swap(process.After(ctx, d, m)).Stop()
+	c.more().idle.Swap(process.After(ctx, d, m)).Stop()
 	return nil
 }
 
@@ -198,27 +221,27 @@ func Continue[S any, M Notice[S]](ctx context.Context, m M) error {
 	if err != nil {
 		return err
 	}
-	c.todo.add(m)
+	c.more().todo.add(m)
 	return nil
 }
 
 // continuations is what a server handles before its mailbox.
-type continuations[S any] struct {
+type continuations struct {
 	n  atomic.Int32
 	mu sync.Mutex
 	l  []any
 }
 
-func (t *continuations[S]) any() bool { return t.n.Load() > 0 }
+func (t *continuations) any() bool { return t.n.Load() > 0 }
 
-func (t *continuations[S]) add(m any) {
+func (t *continuations) add(m any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.l = append(t.l, m)
 	t.n.Add(1)
 }
 
-func (t *continuations[S]) next() (m any, ok bool) {
+func (t *continuations) next() (m any, ok bool) {
 	if !t.any() {
 		return nil, false
 	}

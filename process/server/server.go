@@ -67,11 +67,25 @@ func (s *Spec[S]) validate() error {
 type core[S any] struct {
 	spec  *Spec[S]
 	state *S
-	idle  atomic.Pointer[process.Timer]
-	last  func() // the answer that is due after Terminate
-	todo  continuations[S]
 	own   context.Context // the process's, which a request's handler does not get
-	probe process.Probe   // of package system; nil: nobody listens
+	rare  atomic.Pointer[rare]
+}
+
+// rare is what few servers need, made when first needed.
+type rare struct {
+	idle  atomic.Pointer[process.Timer]
+	todo  continuations
+	last  func()        // the answer that is due after Terminate
+	probe process.Probe // of package system; nil: nobody listens
+}
+
+// more returns what few servers need.
+func (c *core[S]) more() *rare {
+	if r := c.rare.Load(); r != nil {
+		return r
+	}
+	c.rare.CompareAndSwap(nil, new(rare))
+	return c.rare.Load()
 }
 
 type (
@@ -89,12 +103,14 @@ func (c *core[S]) Init(ctx context.Context) (err error) {
 		return fmt.Errorf("server: Init of Spec[%s] %q returned neither a state nor an error", typeName[S](), c.spec.Name)
 	}
 	if c.spec.Continue != nil {
-		c.todo.add(begin{})
+		c.more().todo.add(begin{})
 	}
-	c.wait(nil)
+	if c.spec.IdleTimeout > 0 {
+		c.wait(c.more(), nil)
+	}
 	// What is continued in Init is due before any message: begun wakes the
 	// server for it, unless a message does so first.
-	if c.todo.any() {
+	if r := c.rare.Load(); r != nil && r.todo.any() {
 		return process.SendSelf(ctx, begun{})
 	}
 	return nil
@@ -103,23 +119,43 @@ func (c *core[S]) Init(ctx context.Context) (err error) {
 // begun wakes a new server that has something to continue.
 type begun struct{}
 
-// Handle handles one message, and what its handler wants to continue with.
-func (c *core[S]) Handle(ctx context.Context, msg any) error {
-	before := c.idle.Load()
+// Handle handles one message, and what its handler wants to continue with. Most
+// servers have nothing but the message.
+func (c *core[S]) Handle(ctx context.Context, msg any) (err error) {
+	var before *process.Timer
+	if r := c.rare.Load(); r != nil {
+		if before, err = c.prepare(ctx, r, msg); err != nil {
+			return err
+		}
+	}
+	if err = c.handle(ctx, msg); err != nil {
+		return err
+	}
+	if r := c.rare.Load(); r != nil {
+		return c.conclude(r, before)
+	}
+	return nil
+}
+
+// prepare is what comes before a message. It returns the clock that it stopped.
+func (c *core[S]) prepare(ctx context.Context, r *rare, msg any) (before *process.Timer, err error) {
+	before = r.idle.Load()
 	before.Stop()
-	if err := c.drain(); err != nil { // what Init left, if a message overtook begun
+	if err := c.drain(r); err != nil { // what Init left, if a message overtook begun
+		return before, err
+	}
+	if r.probe != nil {
+		r.listen(ctx, msg)
+	}
+	return before, nil
+}
+
+// conclude is what comes after it.
+func (c *core[S]) conclude(r *rare, before *process.Timer) error {
+	if err := c.drain(r); err != nil {
 		return err
 	}
-	if c.probe != nil {
-		c.listen(ctx, msg)
-	}
-	if err := c.handle(ctx, msg); err != nil {
-		return err
-	}
-	if err := c.drain(); err != nil {
-		return err
-	}
-	c.wait(before)
+	c.wait(r, before)
 	return nil
 }
 
@@ -129,6 +165,13 @@ func (c *core[S]) handle(ctx context.Context, msg any) error {
 		return m.serve(c)
 	case Notice[S]:
 		return stopping(m.Handle(ctx, c.state))
+	}
+	return c.signalled(ctx, msg)
+}
+
+// signalled handles what is not a message of the server's own.
+func (c *core[S]) signalled(ctx context.Context, msg any) error {
+	switch m := msg.(type) {
 	case *process.ExitSignal:
 		return c.exit(ctx, *m)
 	case *process.Down:
@@ -159,14 +202,14 @@ func (c *core[S]) exit(ctx context.Context, x process.ExitSignal) error {
 }
 
 // drain runs what handlers continue with, before the next message.
-func (c *core[S]) drain() error {
+func (c *core[S]) drain(r *rare) error {
 	for {
-		msg, ok := c.todo.next()
+		msg, ok := r.todo.next()
 		if !ok {
 			return nil
 		}
-		if c.probe != nil {
-			c.listen(c.own, continued{msg})
+		if r.probe != nil {
+			r.listen(c.own, continued{msg})
 		}
 		if err := c.handle(c.own, msg); err != nil {
 			return err
@@ -175,9 +218,9 @@ func (c *core[S]) drain() error {
 }
 
 // wait sets the clock for the Spec's Idle, unless the handler has set another.
-func (c *core[S]) wait(before *process.Timer) {
-	if c.spec.IdleTimeout > 0 && c.idle.Load() == before {
-		c.idle.Store(process.After(c.own, c.spec.IdleTimeout, idleFor{}))
+func (c *core[S]) wait(r *rare, before *process.Timer) {
+	if c.spec.IdleTimeout > 0 && r.idle.Load() == before {
+		r.idle.Store(process.After(c.own, c.spec.IdleTimeout, idleFor{}))
 	}
 }
 
@@ -185,12 +228,14 @@ func (c *core[S]) wait(before *process.Timer) {
 // when it stopped the server: in that order, as OTP does, and even if Terminate
 // fails.
 func (c *core[S]) Terminate(ctx context.Context, reason error) error {
-	c.idle.Load().Stop()
-	if c.last != nil {
-		defer c.last()
-	}
-	if c.probe != nil {
-		c.probe.Event(process.Event{Kind: process.Exited, PID: process.Self(ctx), Reason: reason})
+	if r := c.rare.Load(); r != nil {
+		r.idle.Load().Stop()
+		if r.last != nil {
+			defer r.last()
+		}
+		if r.probe != nil {
+			r.probe.Event(process.Event{Kind: process.Exited, PID: process.Self(ctx), Reason: reason})
+		}
 	}
 	if c.spec.Terminate == nil {
 		return nil

@@ -12,7 +12,12 @@ func Start[S any](ctx context.Context, spec Spec[S]) (Ref[S], error) {
 	if spec.caller == 0 {
 		spec.caller = process.CallerPC(1)
 	}
-	ps, err := spec.process()
+	return spec.start(ctx)
+}
+
+// start is Start for a Spec that nobody changes any more: its servers share it.
+func (s *Spec[S]) start(ctx context.Context) (Ref[S], error) {
+	ps, err := s.process()
 	if err != nil {
 		return Ref[S]{}, err
 	}
@@ -24,13 +29,13 @@ func Start[S any](ctx context.Context, spec Spec[S]) (Ref[S], error) {
 }
 
 // process is the Spec of the server's process.
-func (s Spec[S]) process() (process.Spec, error) {
+func (s *Spec[S]) process() (process.Spec, error) {
 	if err := s.validate(); err != nil {
 		return process.Spec{}, err
 	}
 	ps := process.Spec{
 		Name: s.Name, TrapExit: s.TrapExit, Limit: s.Limit, Grace: s.Grace, Timeout: s.Timeout,
-		Kind: Kind, Caller: s.caller, Behaviour: &core[S]{spec: &s},
+		Kind: Kind, Caller: s.caller, Behaviour: &core[S]{spec: s},
 	}
 	if s.options != nil {
 		s.options(&ps)
@@ -71,7 +76,7 @@ func StartMonitor[S, O any, M Notice[O]](ctx context.Context, spec Spec[S], down
 func StartFunc[S any](spec Spec[S]) func(context.Context) (process.PID, error) {
 	spec.caller = process.CallerPC(1)
 	return func(ctx context.Context) (process.PID, error) {
-		r, err := Start(ctx, spec)
+		r, err := spec.start(ctx)
 		return r.pid, err
 	}
 }

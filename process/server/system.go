@@ -25,11 +25,19 @@ func (c *core[S]) SetSystemState(state any) error {
 	return nil
 }
 
+// probe is package system's, nil if it does not listen.
+func (c *core[S]) probe() process.Probe {
+	if r := c.rare.Load(); r != nil {
+		return r.probe
+	}
+	return nil
+}
+
 // SystemProbe is where package system listens.
-func (c *core[S]) SystemProbe() *process.Probe { return &c.probe }
+func (c *core[S]) SystemProbe() *process.Probe { return &c.more().probe }
 
 // listen tells it what the server was given.
-func (c *core[S]) listen(ctx context.Context, msg any) {
+func (r *rare) listen(ctx context.Context, msg any) {
 	e := process.Event{Kind: process.Received, PID: process.Self(ctx), Peer: From(ctx), Msg: msg}
 	switch m := msg.(type) {
 	case begun:
@@ -42,15 +50,8 @@ func (c *core[S]) listen(ctx context.Context, msg any) {
 		e.Msg = m.Message()
 	}
 	e.Conceal()
-	c.probe.Event(e)
+	r.probe.Event(e)
 }
 
 // continued marks what did not come by the mailbox.
 type continued struct{ msg any }
-
-// answered tells it what a handler answered.
-func (c *core[S]) answered(to process.PID, out any, err error) {
-	e := process.Event{Kind: process.Replied, PID: process.Self(c.own), Peer: to, Msg: out, Reason: err}
-	e.Conceal()
-	c.probe.Event(e)
-}
