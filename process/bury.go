@@ -62,14 +62,12 @@ func (p *proc) bury(outcome error, abandoned bool) {
 		p.conclude(outcome)
 	}
 	p.burying = true
-	name, reason, keepers := p.name(), p.reason, p.takeKeepers()
+	name, reason := p.name(), p.reason
 	p.mu.Unlock()
 	if name != "" && p.node.names.release(name, p) {
 		p.named(Unregistered, name, nil)
 	}
-	for _, k := range keepers {
-		p.forgottenBy(k)
-	}
+	p.forgotten()
 	if p.node.wants(Exited) {
 		p.note(Exited, nil, nil, reason)
 	}
@@ -80,13 +78,17 @@ func (p *proc) bury(outcome error, abandoned bool) {
 }
 
 // remains are those who are still to be told of a death, and are told without
-// the lock.
+// the lock. Most have nobody but their parent.
 type remains struct {
-	after             aftermath
-	parent            *proc // if linked
+	after   aftermath
+	parent  *proc // if linked
+	mourned bool  // there are mourners; no more can come
+	others  *others
+}
+
+type others struct {
 	links             []*proc
 	watched, watching []*monitor
-	mourned           bool // there are mourners; no more can come
 }
 
 func (r *remains) tell(p *proc, reason error) {
@@ -94,14 +96,8 @@ func (r *remains) tell(p *proc, reason error) {
 	if r.parent != nil {
 		_ = r.parent.exitSignal(p, reason, true)
 	}
-	for _, q := range r.links {
-		_ = q.exitSignal(p, reason, true)
-	}
-	for _, m := range r.watched {
-		m.fire(reason)
-	}
-	for _, m := range r.watching {
-		m.on.unwatch(m)
+	if r.others != nil {
+		r.others.tell(p, reason)
 	}
 	if r.mourned {
 		p.mu.Lock()
@@ -111,39 +107,55 @@ func (r *remains) tell(p *proc, reason error) {
 	}
 }
 
+func (o *others) tell(p *proc, reason error) {
+	for _, q := range o.links {
+		_ = q.exitSignal(p, reason, true) // as above
+	}
+	for _, m := range o.watched {
+		m.fire(reason)
+	}
+	for _, m := range o.watching {
+		m.on.unwatch(m)
+	}
+}
+
 // lay takes everything that p held away from it.
 func (p *proc) lay(r *remains, abandoned bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state = dead
-	r.mourned = p.mourners.first != nil
-	r.after = p.cancel()
+	p.cancel(&r.after)
 	r.after.unsettled = p.callers.resolve(calleeSide, died, true)
 	p.waits.resolve(callerSide, cancelled, true)
 	p.callers.clear(calleeSide)
 	p.waits.clear(callerSide)
+	r.mourned = p.mourners.first != nil
 	if p.up {
 		p.up, r.parent = false, p.parent
 	}
-	r.links = p.takeLinks()
-	if x := p.x; x != nil {
-		r.watched, x.watched = x.watched.All(), struct0(x.watched)
-		r.watching, x.monitors = x.monitors.All(), struct0(x.monitors)
-		if p.starting && x.startErr == nil {
-			x.startErr = p.reason
-		}
-		if x.graceTime != nil {
-			x.graceTime.Stop()
-		}
-		x.called, x.system, x.stopping, x.offspring = nil, nil, nil, nil
-	} else if p.starting && p.reason != nil {
+	if p.starting && p.reason != nil && (p.x == nil || p.x.startErr == nil) {
 		p.ext().startErr = p.reason
 	}
 	p.starting = false
+	if p.x != nil {
+		r.others = p.layRest()
+	}
 	p.queue.Drop()
 	if !abandoned {
 		p.forget()
 	}
+}
+
+// layRest takes away what is in the extension. p.mu is held.
+func (p *proc) layRest() *others {
+	x := p.x
+	o := &others{links: p.takeLinks(), watched: x.watched.All(), watching: x.monitors.All()}
+	x.watched, x.monitors = struct0(x.watched), struct0(x.monitors)
+	if x.graceTime != nil {
+		x.graceTime.Stop()
+	}
+	x.called, x.system, x.stopping, x.offspring = nil, nil, nil, nil
+	return o
 }
 
 // forget drops what belongs to the process's goroutine, which has come back.

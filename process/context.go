@@ -66,11 +66,10 @@ func (p *proc) cancelled() bool { return p.told || p.doomed() || p.state == dead
 
 // cancel is called when the ctx is done, for the reason that p has now. p.mu is
 // held.
-func (p *proc) cancel() (after aftermath) {
+func (p *proc) cancel(after *aftermath) {
 	if p.x != nil && p.x.cancel != nil {
 		after.cancel, after.cause, p.x.cancel = p.x.cancel, p.cause(), nil
 	}
-	return after
 }
 
 // cause is that of the cancelled ctx: the first reason there was. A nil cause
@@ -100,7 +99,9 @@ func (a *aftermath) now() {
 		a.cancel(a.cause)
 	}
 	a.resumption.now()
-	settle(a.unsettled)
+	if a.unsettled != nil {
+		settle(a.unsettled)
+	}
 }
 
 // lastCtx is the ctx of Terminate: the process's own, but cancelled only by a

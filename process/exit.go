@@ -53,32 +53,33 @@ func (p *proc) exitSignal(from *proc, reason error, byLink bool) error {
 		p.mu.Unlock()
 		return from.refusal()
 	}
-	after := p.signalled(from, reason, byLink)
+	var after aftermath
+	p.signalled(from, reason, byLink, &after)
 	p.mu.Unlock()
 	after.now()
 	return nil
 }
 
 // signalled is what an exit signal does. p.mu is held.
-func (p *proc) signalled(from *proc, reason error, byLink bool) (after aftermath) {
+func (p *proc) signalled(from *proc, reason error, byLink bool, after *aftermath) {
 	fromParent := from == p.parent
 	f, reason := decide(p.trap, fromParent, p.origin.raw && !p.origin.heeds, reason)
 	if p.origin.heeds && fromParent && !byLink {
-		return p.toldToStop(reason)
+		p.toldToStop(reason, after)
+		return
 	}
 	switch f {
 	case delivered:
 		if fromParent {
-			after = p.toldToStop(reason)
+			p.toldToStop(reason, after)
 		}
 		if byLink && fromParent && p.origin.raw && from.origin.kind == KindSupervisor {
 			p.orphaned()
 		}
 		after.resumption = p.enqueue(envelope{msg: &ExitSignal{PID{from}, reason}, from: from, kind: envExit})
 	case deadly:
-		after = p.doomLocked(reason)
+		p.doomLocked(reason, after)
 	}
-	return after
 }
 
 // orphaned gives a process that traps exits and reads its own inbox its Grace to
@@ -93,13 +94,13 @@ func (p *proc) orphaned() {
 // toldToStop cancels the ctx of a trapping process whose parent's exit signal
 // has arrived: the handler in hand should come to an end, the signal itself is
 // taken in its turn. p.mu is held.
-func (p *proc) toldToStop(reason error) aftermath {
+func (p *proc) toldToStop(reason error, after *aftermath) {
 	p.reason, p.told = reason, true
 	if p.x != nil {
 		p.x.asked = nil
 	}
 	p.waits.resolve(callerSide, cancelled, false)
-	return p.cancel()
+	p.cancel(after)
 }
 
 // doom ends p for good: from now on it cannot act, and its callers know.
@@ -110,25 +111,26 @@ func (p *proc) doom(reason error) {
 		p.mu.Unlock()
 		return
 	}
-	after := p.doomLocked(reason)
+	var after aftermath
+	p.doomLocked(reason, &after)
 	p.mu.Unlock()
 	after.now()
 }
 
-func (p *proc) doomLocked(reason error) (after aftermath) {
+// doomLocked is doom with p.mu held.
+func (p *proc) doomLocked(reason error, after *aftermath) {
 	p.conclude(reason)
 	p.mark(attDoomed | markFenced)
-	unsettled := p.callers.resolve(calleeSide, died, true)
+	after.unsettled = p.callers.resolve(calleeSide, died, true)
 	p.waits.resolve(callerSide, cancelled, true)
 	if p.x != nil && p.x.hard != nil {
 		close(p.x.hard)
 	}
-	after = p.cancel()
+	p.cancel(after)
 	if grace := p.origin.grace; p.state != idle && grace >= 0 {
 		p.ext().graceTime = time.AfterFunc(grace, p.abandon)
 	}
-	after.resumption, after.unsettled = p.rouse(), unsettled
-	return after
+	after.resumption = p.rouse()
 }
 
 // SendExit sends an exit signal (OTP: exit/2): the receiver ends with that
@@ -161,7 +163,7 @@ func (p *proc) doomBy(self *proc) error {
 	}
 	var after aftermath
 	if !p.doomed() && !p.burying && !p.isRoot() {
-		after = p.doomLocked(ErrKilled)
+		p.doomLocked(ErrKilled, &after)
 	}
 	p.mu.Unlock()
 	after.now()

@@ -50,15 +50,18 @@ func Unkeep(pid PID, k Keeper) {
 	}
 }
 
-// takeKeepers takes the keepers away from a process that is being buried. No
-// more can come: it is fenced. p.mu is held.
-func (p *proc) takeKeepers() []Keeper {
-	if p.x == nil {
-		return nil
+// forgotten tells the keepers of a process that is being buried. No more can come:
+// it is fenced.
+func (p *proc) forgotten() {
+	p.mu.Lock()
+	var all []Keeper
+	if p.x != nil {
+		all, p.x.keepers = p.x.keepers.All(), struct0(p.x.keepers)
 	}
-	all := p.x.keepers.All()
-	p.x.keepers = struct0(p.x.keepers)
-	return all
+	p.mu.Unlock()
+	for _, k := range all {
+		p.forgottenBy(k)
+	}
 }
 
 // forgottenBy tells one keeper. The burial goes on whatever it does.

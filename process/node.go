@@ -221,7 +221,8 @@ func (p *proc) doomRoot() {
 	p.mu.Lock()
 	p.waits.resolve(callerSide, cancelled, true)
 	p.reason, p.told = ErrNodeStopped, true
-	after := p.cancel()
+	var after aftermath
+	p.cancel(&after)
 	p.mu.Unlock()
 	after.now()
 }
