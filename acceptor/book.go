@@ -62,7 +62,7 @@ func (l *listener) giveUp(in *arrival) bool {
 // bury counts the end of a connection, and tells tracers of it, once.
 func (l *listener) bury(ctx context.Context, d process.Down) {
 	e, class, reason := l.closed(d.PID, d.Reason)
-	if class != "" && process.Wants(ctx, process.Network) {
+	if class != "" && process.Wants(ctx, process.Network, process.LevelQuiet) {
 		d.Reason = reason
 		l.tellClosed(ctx, d, e, class)
 	}

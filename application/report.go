@@ -72,7 +72,7 @@ func (r *Report) Each(yield func(key string, value any)) {
 
 // emit gives the report to the node's probe; about is the process it is about.
 func (r *Report) emit(ctx context.Context, about process.PID) {
-	if !process.Wants(ctx, process.Application) {
+	if !process.Wants(ctx, process.Application, r.level()) {
 		return
 	}
 	e := process.Event{Kind: process.Application, Level: r.level(), Text: r.text(), PID: about, Reason: r.Reason, Detail: r}

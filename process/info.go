@@ -38,7 +38,7 @@ func (pid PID) Info() Info {
 		return Info{Status: "dead"}
 	}
 	i := Info{PID: pid, Path: p.path(), Kind: pid.Kind(), Parent: pid.Parent(), Spawner: pid.Spawner(), Group: pid.Group(),
-		Ancestors: p.ancestors(), Sensitive: p.marked(markSensitive), Age: p.node.since() - p.born}
+		Ancestors: pid.Ancestors(), Sensitive: p.marked(markSensitive), Age: p.node.since() - p.born}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i.Name, i.TrapExit, i.Status = p.name(), p.trap, p.status()
@@ -73,9 +73,12 @@ func pids(procs []*proc) (out []PID) {
 	return out
 }
 
-// ancestors are the processes above p in its tree.
-func (p *proc) ancestors() (out []PID) {
-	for up := p.parent; up != nil && !up.isRoot(); up = up.parent {
+// Ancestors are the processes above it in its tree, its parent first.
+func (pid PID) Ancestors() (out []PID) {
+	if pid.p == nil {
+		return nil
+	}
+	for up := pid.p.parent; up != nil && !up.isRoot(); up = up.parent {
 		out = append(out, PID{up})
 	}
 	return out

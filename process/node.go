@@ -38,7 +38,8 @@ type Node struct {
 	stderr      io.Writer
 	root        *proc
 	ids         atomic.Uint64
-	mask        atomic.Uint32
+	mask        atomic.Uint32 // what the probe wants
+	from        atomic.Uint32 // the Level from which on it wants that
 	probe       atomic.Pointer[Probe]
 	names       names
 	table       table

@@ -114,13 +114,25 @@ type Probe interface {
 	Event(Event)
 }
 
+// A LevelProbe is a Probe that looks at nothing below a level, so that what is
+// for tracers only need not even be made.
+type LevelProbe interface {
+	Probe
+	From() Level // looked at when the probe is set
+}
+
 // SetProbe replaces the node's probe; nil puts the first one back, which writes
 // reports to standard error.
 func (n *Node) SetProbe(p Probe) {
 	if p == nil {
 		p = textProbe{n.stderr}
 	}
+	from := LevelQuiet
+	if l, ok := p.(LevelProbe); ok {
+		from = l.From()
+	}
 	n.probe.Store(&p)
+	n.from.Store(uint32(from))
 	n.mask.Store(uint32(p.Wants()))
 }
 
@@ -159,11 +171,11 @@ func Emit(ctx context.Context, e Event) {
 	}
 }
 
-// Wants reports whether ctx's node has a probe for that kind, for those whose
-// events are dear to make.
-func Wants(ctx context.Context, k Kind) bool {
+// Wants reports whether ctx's node has a probe for events of that kind and level,
+// for those whose events are dear to make.
+func Wants(ctx context.Context, k Kind, l Level) bool {
 	p, err := actor(ctx)
-	return err == nil && p.node.wants(k)
+	return err == nil && p.node.wants(k) && uint32(l) >= p.node.from.Load()
 }
 
 // reports are the kinds that reports come in.
@@ -174,6 +186,8 @@ const reports = Crashed | Abandoned | Supervised | Application | Network | Warne
 type textProbe struct{ w io.Writer }
 
 func (textProbe) Wants() Kind { return reports }
+
+func (textProbe) From() Level { return LevelInfo }
 
 func (t textProbe) Event(e Event) {
 	if e.Level < LevelInfo {

@@ -101,8 +101,8 @@ func plCrash(t *testing.T) {
 			if r.PID != victim || r.Name != "victim" || !errors.Is(r.Reason, errBoom) || r.TrapExit || r.Mailbox != 1 {
 				t.Errorf("report %+v", r)
 			}
-			if !strings.HasSuffix(r.Runs, "process_test.script") || !slices.Equal(r.Ancestors, []process.PID{top}) {
-				t.Errorf("runs %q below %v, want the script, below %v", r.Runs, r.Ancestors, top)
+			if !strings.HasSuffix(r.Runs, "process_test.script") || !slices.Equal(r.PID.Ancestors(), []process.PID{top}) {
+				t.Errorf("runs %q below %v, want the script, below %v", r.Runs, r.PID.Ancestors(), top)
 			}
 			if want := []process.PID{top, near, traps}; !slices.Equal(r.Links, want) {
 				t.Errorf("links %v, want %v", r.Links, want)

@@ -10,15 +10,13 @@ import (
 )
 
 // A CrashReport says what a process was when it crashed (OTP: proc_lib's crash
-// report). It is made by the process itself, on its way out.
+// report). It is made by the process itself, on its way out, while others wait;
+// so what stays true of it after its end is asked of PID by those who want to
+// know: Path, Kind, Spawner, Ancestors.
 type CrashReport struct {
 	PID       PID
-	Path      string
 	Name      string
-	Kind      string
 	Runs      string // see Info
-	Spawner   string // file:line
-	Ancestors []PID  // its parent first
 	Reason    error
 	Panic     *PanicError // nil unless it panicked
 	Message   string      // what was being handled, shortened; "" if nothing was
@@ -43,12 +41,12 @@ const (
 
 // Each makes a CrashReport a [Detail].
 func (r *CrashReport) Each(f func(string, any)) {
-	f("path", r.Path)
-	if r.Kind != "" {
-		f("kind", r.Kind)
+	f("path", r.PID.Path())
+	if kind := r.PID.Kind(); kind != "" {
+		f("kind", kind)
 	}
-	if r.Spawner != "" {
-		f("spawner", r.Spawner)
+	if at := r.PID.Spawner(); at != "" {
+		f("spawner", at)
 	}
 	if r.Message != "" {
 		f("message", r.Message)
@@ -105,11 +103,11 @@ func (p *proc) reportCrash(reason error) {
 	if !p.node.wants(Crashed) {
 		return
 	}
-	r := &CrashReport{PID: PID{p}, Path: p.path(), Name: PID{p}.Name(), Kind: p.origin.kind, Runs: runs(p.b),
-		Spawner: PID{p}.Spawner(), Ancestors: p.ancestors(), Reason: reason, Neighbours: p.neighbours(),
+	r := &CrashReport{PID: PID{p}, Runs: runs(p.b), Reason: reason, Neighbours: p.neighbours(),
 		Age: (p.node.since() - p.born).Round(time.Millisecond)}
 	r.Panic, _ = errors.AsType[*PanicError](reason)
 	p.mu.Lock()
+	r.Name = p.name()
 	r.Mailbox, r.TrapExit, r.Notes = p.queue.Len()+p.batch.Len(), p.trap, p.notes()
 	r.Links = pids(p.linked())
 	p.mu.Unlock()
@@ -161,26 +159,37 @@ func (p *proc) oldest() (out []string) {
 
 // neighbours walks the links, breadth first.
 func (p *proc) neighbours() (out []Info) {
-	seen := map[*proc]bool{p: true}
-	for next := p.linkedNow(); len(next) > 0 && len(out) < maxNeighbours; next = next[1:] {
+	next := p.frail()
+	if next == nil { // as nearly always: nobody but a supervisor
+		return nil
+	}
+	for seen := map[*proc]bool{p: true}; len(next) > 0 && len(out) < maxNeighbours; next = next[1:] {
 		q := next[0]
-		if seen[q] || q.isRoot() {
+		if seen[q] {
 			continue
 		}
 		seen[q] = true
-		if i := (PID{q}).Info(); !i.TrapExit && i.Status != "dead" {
-			i.Notes = nil
-			out = append(out, i)
-			next = append(next, q.linkedNow()...)
-		}
+		i := PID{q}.Info()
+		i.Notes = nil
+		out = append(out, i)
+		next = append(next, q.frail()...)
 	}
 	return out
 }
 
-func (p *proc) linkedNow() []*proc {
+// frail lists those linked to p who live and do not trap exits.
+func (p *proc) frail() (out []*proc) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.linked()
+	linked := p.linked()
+	p.mu.Unlock()
+	for _, q := range linked {
+		q.mu.Lock()
+		if !q.trap && q.state != dead {
+			out = append(out, q)
+		}
+		q.mu.Unlock()
+	}
+	return out
 }
 
 func inspect(i Inspector) (s string) {

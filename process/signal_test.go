@@ -347,7 +347,7 @@ func TestCrashReport(t *testing.T) {
 			t.Fatalf("events %v, want Terminate, one report, the end", got)
 		}
 		r := got[1].Detail.(*process.CrashReport)
-		if r.Path != "victim" || r.Panic == nil || !strings.Contains(r.Message, "process_test.do") || got[1].Level != process.LevelError {
+		if r.PID.Path() != "victim" || r.Panic == nil || !strings.Contains(r.Message, "process_test.do") || got[1].Level != process.LevelError {
 			t.Errorf("report %+v", r)
 		}
 		for _, reason := range []error{nil, process.ErrShutdown, process.Shutdown(errBoom)} {

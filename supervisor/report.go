@@ -127,7 +127,7 @@ func (s *supervisor) reportDecision(ctx context.Context, c *child, e Event, p *P
 // emit fills in what every report has, and gives it to the probe. Once we have
 // been killed nothing that fails is worth a report: it fails because of that.
 func (s *supervisor) emit(ctx context.Context, level process.Level, text string, c *child, reason error, r *Report) {
-	if !process.Wants(ctx, process.Supervised) || !process.Self(ctx).Alive() {
+	if !process.Wants(ctx, process.Supervised, level) || !process.Self(ctx).Alive() {
 		return
 	}
 	r.Child, r.PID, r.Failures = *c.spec, c.pid, c.failures

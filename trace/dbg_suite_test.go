@@ -193,7 +193,7 @@ func dbgBig(t *testing.T, node *process.Node, _ *buffer) {
 			t.Fatal(err)
 		}
 	}
-	if process.Wants(ctx, process.Sent) {
+	if process.Wants(ctx, process.Sent, process.LevelQuiet) {
 		t.Error("all streams are stopped, and the node still looks")
 	}
 }

@@ -45,7 +45,9 @@ type report struct {
 // capture takes from an event what only its own process may look at.
 func capture(ev process.Event) report {
 	r := report{Event: ev}
-	if ev.Msg != nil {
+	if c, ok := ev.Detail.(*process.CrashReport); ok {
+		r.inHand, r.Msg = c.Message, nil
+	} else if ev.Msg != nil {
 		r.inHand, r.Msg = render.Value(ev.Msg), nil
 	}
 	return r

@@ -281,13 +281,13 @@ func (m do) do(ctx context.Context) error { return m(ctx) }
 func TestStreamLeavesNothing(t *testing.T) {
 	traced(t, func(t *testing.T, node *process.Node, _ *buffer) {
 		s, _ := streaming(t, node, StreamSpec{Kinds: process.Sent})
-		if !process.Wants(node.Context(), process.Sent) {
+		if !process.Wants(node.Context(), process.Sent, process.LevelQuiet) {
 			t.Error("the node does not ask for what the stream wants")
 		}
 		if _, err := s.Stop(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if process.Wants(node.Context(), process.Sent) {
+		if process.Wants(node.Context(), process.Sent, process.LevelQuiet) {
 			t.Error("the node still asks for what a stream wanted that is over")
 		}
 	})

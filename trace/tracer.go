@@ -92,6 +92,17 @@ func (t *tracer) Wants() process.Kind {
 	return wants
 }
 
+// From makes a tracer a process.LevelProbe.
+func (t *tracer) From() process.Level {
+	switch {
+	case len(*t.sessions.Load()) > 0, t.next != nil:
+		return process.LevelQuiet
+	case t.progress:
+		return process.LevelDebug
+	}
+	return process.LevelInfo
+}
+
 // Event makes a tracer a process.Probe. It runs in the process that the event
 // is about, which may be on its way out while its supervisor waits: it captures
 // what may not be looked at later, and leaves the rest to others.

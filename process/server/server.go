@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -257,4 +258,4 @@ func (c *core[S]) Runs() string { return typeName[S]() }
 // TypedRef makes the server known to registries by its own type.
 func (c *core[S]) TypedRef(pid process.PID) any { return Ref[S]{pid} }
 
-func typeName[S any]() string { return fmt.Sprintf("%T", *new(S)) }
+func typeName[S any]() string { return reflect.TypeFor[S]().String() }

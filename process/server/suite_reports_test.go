@@ -85,7 +85,7 @@ func gsCrash(t *testing.T, ctx context.Context, rec *processtest.Recorder) {
 		return nil
 	})
 	r := lastReport(t, rec)
-	if r.PID != c.PID() || r.Kind != server.Kind || !strings.HasSuffix(r.Runs, "Counter") || r.State != `"formatted"` && r.State != "formatted" ||
+	if r.PID != c.PID() || r.PID.Kind() != server.Kind || !strings.HasSuffix(r.Runs, "Counter") || r.State != `"formatted"` && r.State != "formatted" ||
 		!strings.Contains(r.Message, "Ask") || r.Client != client || r.Panic == nil || !strings.Contains(r.Panic.StackText(), "gsCrash") {
 		t.Errorf("report:\n%v\nwant the state as Inspect shows it, the request, who asked, and the stack", r)
 	}

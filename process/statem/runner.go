@@ -172,7 +172,7 @@ func (r *runner[S, E, D]) step(it item[E], unseen bool) error {
 	}
 	r.rule.transition(it, to, fx)
 	r.setTimers()
-	if to != from && process.Wants(r.ctx, process.Changed) {
+	if to != from && process.Wants(r.ctx, process.Changed, process.LevelQuiet) {
 		process.Emit(r.ctx, process.Event{Kind: process.Changed, Text: "state changed", Msg: it.event, Detail: change{from, to}})
 	}
 	r.hand, r.unseen = item[E]{}, false
