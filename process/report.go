@@ -103,8 +103,10 @@ func (p *proc) reportCrash(reason error) {
 	if !p.node.wants(Crashed) {
 		return
 	}
-	r := &CrashReport{PID: PID{p}, Runs: runs(p.b), Reason: reason, Neighbours: p.neighbours(),
-		Age: (p.node.since() - p.born).Round(time.Millisecond)}
+	r := &CrashReport{PID: PID{p}, Runs: runs(p.b), Reason: reason, Age: (p.node.since() - p.born).Round(time.Millisecond)}
+	if frail := p.frail(); frail != nil { // nearly always there is nobody but a supervisor
+		r.Neighbours = p.neighbours(frail)
+	}
 	r.Panic, _ = errors.AsType[*PanicError](reason)
 	p.mu.Lock()
 	r.Name = p.name()
@@ -158,11 +160,7 @@ func (p *proc) oldest() (out []string) {
 }
 
 // neighbours walks the links, breadth first.
-func (p *proc) neighbours() (out []Info) {
-	next := p.frail()
-	if next == nil { // as nearly always: nobody but a supervisor
-		return nil
-	}
+func (p *proc) neighbours(next []*proc) (out []Info) {
 	for seen := map[*proc]bool{p: true}; len(next) > 0 && len(out) < maxNeighbours; next = next[1:] {
 		q := next[0]
 		if seen[q] {

@@ -32,6 +32,9 @@ type Behaviour interface {
 //
 //go:noinline
 func (p *proc) run() {
+	if p.origin.kind == KindSupervisor {
+		deepen(false)
+	}
 	finished := false
 	defer func() {
 		if !finished {
@@ -44,6 +47,22 @@ func (p *proc) run() {
 		p.finish(outcome)
 	}
 }
+
+// deepen has the goroutine's stack grow now, to 4 kB, if it is smaller: where few
+// frames are on it, that costs a fifth of what it does where there are many. It
+// is for what is known to need it. Only the size of its frame counts.
+//
+//go:noinline
+func deepen(use bool) byte {
+	if !use {
+		return 0
+	}
+	var room [2400]byte
+	return touch(&room)
+}
+
+//go:noinline
+func touch(room *[2400]byte) byte { return room[len(room)-1] }
 
 // turns handles what is in the mailbox. It reports how the process ends, if it
 // does; if not, it may already be running elsewhere.
@@ -174,6 +193,9 @@ func (p *proc) unwound(value any) error {
 // due, the crash report, the burial. It must come to the burial whatever user
 // code does, so each part has its own guard.
 func (p *proc) finish(outcome error) {
+	if !Clean(outcome) {
+		deepen(false) // reports take room
+	}
 	defer func() { p.bury(outcome, false) }()
 	if !p.inited {
 		outcome = p.failStart(outcome)

@@ -9,19 +9,19 @@ import (
 )
 
 // A child is what a supervisor knows of one of its children. It belongs to the
-// supervisor's process.
+// supervisor's process. There may be very many, so it is small.
 type child struct {
-	spec   *Child      // the template, for a dynamic child
-	arg    *argument   // of a dynamic child that may be restarted
-	pid    process.PID // the latest; alive only while status is Running
-	place  int         // see children
-	status Status
-	sup    bool // the latest process was a supervisor
-	gone   bool // removed from the supervisor
-	// What a strategy may want to know, see ChildView.
-	failures int
-	since    time.Time
-	next     *again // the attempt to come while status is Restarting
+	spec  *Child        // the template, for a dynamic child
+	arg   *argument     // of a dynamic child that may be restarted
+	pid   process.PID   // the latest; alive only while status is Running
+	place int           // see children
+	since time.Duration // see ChildView; counted from the supervisor's own start
+	next  *again        // the attempt to come while status is Restarting
+
+	failures int32 // in a row, see ChildView
+	status   Status
+	sup      bool // the latest process was a supervisor
+	gone     bool // removed from the supervisor
 }
 
 // again is a message of the supervisor to itself: the next attempt to start a
@@ -60,18 +60,27 @@ func (c *child) shutdown() time.Duration { return c.spec.shutdown(c.sup) }
 type children struct {
 	dynamic bool
 	list    []*child
-	byID    map[string]*child // nil if dynamic
+	byID    map[string]*child // nil until somebody asks, and if dynamic
 	byPID   map[process.PID]*child
 	placed  int    // how many ever came
 	newest  uint64 // number of the youngest process that was ever a child's
 }
 
-func newChildren(dynamic bool) children {
-	k := children{dynamic: dynamic, byPID: map[process.PID]*child{}}
-	if !dynamic {
-		k.byID = map[string]*child{}
+// newChildren makes room for that many children.
+func newChildren(dynamic bool, n int) children {
+	return children{dynamic: dynamic, list: make([]*child, 0, n), byPID: make(map[process.PID]*child, n)}
+}
+
+// find returns the child with that ID, nil if there is none. Those of a dynamic
+// supervisor are not known by theirs.
+func (k *children) find(id string) *child {
+	if k.byID == nil && !k.dynamic {
+		k.byID = make(map[string]*child, len(k.list))
+		for _, c := range k.list {
+			k.byID[c.spec.ID] = c
+		}
 	}
-	return k
+	return k.byID[id]
 }
 
 // add puts a child behind the others.
@@ -79,7 +88,7 @@ func (k *children) add(c *child) {
 	c.place = k.placed
 	if k.dynamic {
 		c.place = len(k.list)
-	} else {
+	} else if k.byID != nil {
 		k.byID[c.spec.ID] = c
 	}
 	k.placed++
@@ -117,7 +126,7 @@ func (k *children) index(c *child) int {
 
 // bind gives a child its process. One that died keeps the PID until it gets
 // another, so that it can still be named by it.
-func (k *children) bind(c *child, pid process.PID, now time.Time) {
+func (k *children) bind(c *child, pid process.PID, now time.Duration) {
 	k.unbind(c)
 	c.pid, c.status, c.since = pid, Running, now
 	c.sup = pid.Is(process.KindSupervisor)
@@ -126,16 +135,16 @@ func (k *children) bind(c *child, pid process.PID, now time.Time) {
 }
 
 func (k *children) unbind(c *child) {
-	if k.byPID[c.pid] == c {
+	if !c.pid.IsZero() && k.byPID[c.pid] == c {
 		delete(k.byPID, c.pid)
 	}
 	c.pid = process.PID{}
 }
 
-// in returns the children of a span, which must be one of theirs.
-func (k *children) in(s Span) []*child {
+// in appends the children of a span, which must be one of theirs, to buf.
+func (k *children) in(s Span, buf []*child) []*child {
 	if s.Len() == 0 {
 		return nil
 	}
-	return slices.Clone(k.list[s.From:s.To])
+	return append(buf, k.list[s.From:s.To]...)
 }

@@ -12,9 +12,13 @@ import (
 func TestChildrenAreAList(t *testing.T) {
 	for _, dynamic := range []bool{false, true} {
 		t.Run(fmt.Sprintf("dynamic=%v", dynamic), rapid.MakeCheck(func(t *rapid.T) {
-			k := newChildren(dynamic)
+			k := newChildren(dynamic, 4)
 			var list []*child
+			asked := rapid.IntRange(0, 5).Draw(t, "asked")
 			for i, remove := range rapid.SliceOf(rapid.IntRange(-3, 20)).Draw(t, "removals") {
+				if i == asked {
+					k.find("0") // from now on they are known by ID
+				}
 				if remove < 0 || len(list) == 0 {
 					c := &child{spec: &Child{ID: fmt.Sprint(i)}}
 					k.add(c)
@@ -34,7 +38,7 @@ func TestChildrenAreAList(t *testing.T) {
 				if k.list[at] != c {
 					t.Fatalf("child %s is not at its place %d", c.spec.ID, at)
 				}
-				if !dynamic && (at != i || k.byID[c.spec.ID] != c) {
+				if !dynamic && (at != i || k.find(c.spec.ID) != c) {
 					t.Fatalf("child %s is at place %d, want %d", c.spec.ID, at, i)
 				}
 			}

@@ -34,7 +34,7 @@ func (s *supervisor) startChild(ctx context.Context, spec Child) (process.PID, e
 	if err := specError(s.spec.Name, spec.faults(-1, s.spec.AutoShutdown)); err != nil {
 		return process.PID{}, err
 	}
-	if c := s.kids.byID[spec.ID]; c != nil {
+	if c := s.kids.find(spec.ID); c != nil {
 		if c.status == Running {
 			return process.PID{}, &process.AlreadyStartedError{Name: spec.ID, PID: c.pid}
 		}
@@ -226,7 +226,7 @@ func (s *supervisor) find(id string) (*child, error) {
 	if s.kids.dynamic {
 		return nil, ErrDynamic
 	}
-	if c := s.kids.byID[id]; c != nil {
+	if c := s.kids.find(id); c != nil {
 		return c, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrNotFound, id)

@@ -160,16 +160,15 @@ type Plan struct {
 // check refuses a plan that cannot be carried out among that many children,
 // which of a dynamic supervisor have no order. It is a fault of the strategy,
 // and ends the supervisor.
-func (p *Plan) check(e Event, n int, dynamic bool) error {
-	for _, f := range [...]struct {
-		name string
-		span Span
-	}{{"Stop", p.Stop}, {"Start", p.Start}} {
-		switch s := f.span; {
-		case s.Len() == 0:
-		case s.From < 0, s.To > n, dynamic && s != One(e.Child):
-			return &PlanError{e, f.name, s, n, dynamic}
-		}
+func (p *Plan) check(e *Event, n int, dynamic bool) error {
+	fits := func(s Span) bool {
+		return s.Len() == 0 || s.From >= 0 && s.To <= n && (!dynamic || s == One(e.Child))
+	}
+	switch {
+	case !fits(p.Stop):
+		return &PlanError{*e, "Stop", p.Stop, n, dynamic}
+	case !fits(p.Start):
+		return &PlanError{*e, "Start", p.Start, n, dynamic}
 	}
 	return nil
 }

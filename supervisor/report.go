@@ -112,27 +112,51 @@ func (s Span) String() string {
 
 // report tells of something that an operator should know.
 func (s *supervisor) report(ctx context.Context, text string, c *child, reason error) {
-	s.emit(ctx, process.LevelError, text, c, reason, &Report{})
+	s.emit(ctx, process.LevelError, text, c, reason)
 }
 
 // reportDecision tells of a decision: every one to tracers, and first to the
 // operator if it is about a child that should not have ended.
-func (s *supervisor) reportDecision(ctx context.Context, c *child, e Event, p *Plan) {
+func (s *supervisor) reportDecision(ctx context.Context, c *child, e *Event, p *Plan) {
 	if e.Kind == Exited && (c.spec.Restart == Permanent || !process.Clean(e.Reason)) {
-		s.emit(ctx, process.LevelError, TextTerminated, c, e.Reason, &Report{Kind: e.Kind, Plan: p})
+		s.emitDecision(ctx, process.LevelError, TextTerminated, c, e, p)
 	}
-	s.emit(ctx, process.LevelQuiet, TextDecided, c, e.Reason, &Report{Kind: e.Kind, Plan: p})
+	s.emitDecision(ctx, process.LevelQuiet, TextDecided, c, e, p)
 }
 
-// emit fills in what every report has, and gives it to the probe. Once we have
-// been killed nothing that fails is worth a report: it fails because of that.
-func (s *supervisor) emit(ctx context.Context, level process.Level, text string, c *child, reason error, r *Report) {
-	if !process.Wants(ctx, process.Supervised, level) || !process.Self(ctx).Alive() {
-		return
+func (s *supervisor) emitDecision(ctx context.Context, level process.Level, text string, c *child, e *Event, p *Plan) {
+	if s.heard(ctx, level) {
+		r, plan := s.describe(c), *p
+		r.Kind, r.Plan = e.Kind, &plan
+		s.give(ctx, level, text, c, e.Reason, r)
 	}
-	r.Child, r.PID, r.Failures = *c.spec, c.pid, c.failures
+}
+
+// emit tells of something that happened to a child.
+func (s *supervisor) emit(ctx context.Context, level process.Level, text string, c *child, reason error) {
+	if s.heard(ctx, level) {
+		s.give(ctx, level, text, c, reason, s.describe(c))
+	}
+}
+
+// heard reports whether anybody looks. Once we have been killed nothing that
+// fails is worth a report: it fails because of that.
+func (s *supervisor) heard(ctx context.Context, level process.Level) bool {
+	return process.Wants(ctx, process.Supervised, level) && process.Self(ctx).Alive()
+}
+
+// describe fills in what every report has.
+func (s *supervisor) describe(c *child) *Report {
+	r := &Report{Child: *c.spec, PID: c.pid, Failures: int(c.failures), Period: s.spec.Period}
 	r.Restarts, r.Intensity = s.Restarts(time.Now())
-	r.Period = s.spec.Period
+	return r
+}
+
+// give is never inlined, for the sake of the stacks of those who have nothing to
+// give.
+//
+//go:noinline
+func (s *supervisor) give(ctx context.Context, level process.Level, text string, c *child, reason error, r *Report) {
 	process.Emit(ctx, process.Event{Kind: process.Supervised, Level: level, Text: text, Peer: c.pid, Reason: reason, Detail: r})
 }
 

@@ -155,7 +155,11 @@ func (s *supervisor) stopTogether(ctx context.Context) {
 		failed.add(c, reason)
 	}
 	for _, f := range failed {
-		s.emit(ctx, process.LevelError, TextStopError, f.first, f.reason, &Report{Count: f.count})
+		if s.heard(ctx, process.LevelError) {
+			r := s.describe(f.first)
+			r.Count = f.count
+			s.give(ctx, process.LevelError, TextStopError, f.first, f.reason, r)
+		}
 	}
 }
 

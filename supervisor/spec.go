@@ -57,13 +57,13 @@ type Child struct {
 	Start func(ctx context.Context) (process.PID, error)
 	// Restart says when the child is started again. Zero means [Permanent].
 	Restart Restart
+	// Significant makes the child's end count for AutoShutdown.
+	Significant bool
 	// Shutdown is how long the child may take to stop before it is killed. Zero
 	// means 5 s, or [Infinity] if the process that Start returned is itself a
 	// supervisor: killing one loses what it watches over. [BrutalKill] and
 	// [AtOnce] leave no time.
 	Shutdown time.Duration
-	// Significant makes the child's end count for AutoShutdown.
-	Significant bool
 	// Grace is how long the child may sit in a handler after it was killed,
 	// before it is abandoned and reported. Zero means its own Spec's, else the
 	// node's.

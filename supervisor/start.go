@@ -23,9 +23,9 @@ func (s *supervisor) start(ctx context.Context, c *child) error {
 		c.status = Down
 		return err
 	}
-	s.kids.bind(c, pid, time.Now())
+	s.kids.bind(c, pid, time.Since(s.born))
 	if !s.kids.dynamic {
-		s.emit(ctx, process.LevelDebug, TextStarted, c, nil, &Report{})
+		s.emit(ctx, process.LevelDebug, TextStarted, c, nil)
 	}
 	return nil
 }

@@ -17,7 +17,9 @@ import (
 // and the error is process.Shutdown of a [*StartError] that names the child. A
 // Spec that is wrong gives a [*SpecError], before anything is started.
 func Start(ctx context.Context, spec Spec) (process.PID, error) {
-	return start(ctx, spec, process.CallerPC(1))
+	pc := process.CallerPC(1)
+	spec.Children = slices.Clone(spec.Children)
+	return start(ctx, spec, pc)
 }
 
 // StartFunc is Start as a [Child]'s Start, for supervisors below supervisors.
@@ -28,6 +30,7 @@ func StartFunc(spec Spec) func(context.Context) (process.PID, error) {
 	return func(ctx context.Context) (process.PID, error) { return start(ctx, spec, pc) }
 }
 
+// start starts a supervisor whose Children nobody changes any more.
 func start(ctx context.Context, spec Spec, pc uintptr) (process.PID, error) {
 	if err := spec.validate(); err != nil {
 		return process.PID{}, err
@@ -45,14 +48,16 @@ type supervisor struct {
 	template *Child // of a dynamic supervisor that is not mixed, else nil
 	kids     children
 	restarts window
+	born     time.Time
 }
 
 func newSupervisor(spec Spec) *supervisor {
 	dynamic, _ := isDynamic(spec.Strategy)
 	return &supervisor{
 		spec:     spec,
-		kids:     newChildren(dynamic),
+		kids:     newChildren(dynamic, len(spec.Children)),
 		restarts: window{limit: spec.Intensity, period: spec.Period},
+		born:     time.Now(),
 	}
 }
 
@@ -70,13 +75,15 @@ func (s *supervisor) Init(ctx context.Context) error {
 		}
 		return nil
 	}
-	for _, spec := range s.spec.Children {
-		c := &child{spec: &spec}
+	kids := make([]child, len(s.spec.Children)) // one piece of memory for all of them
+	for i := range kids {
+		c := &kids[i]
+		c.spec = &s.spec.Children[i]
 		s.kids.add(c)
 		if err := s.start(ctx, c); err != nil && !s.declined(c, err) {
 			s.report(ctx, TextStartError, c, err)
 			s.stopAll(ctx)
-			return process.Shutdown(&StartError{spec.ID, err})
+			return process.Shutdown(&StartError{c.spec.ID, err})
 		}
 	}
 	return nil
@@ -110,10 +117,14 @@ func (s *supervisor) Handle(ctx context.Context, msg any) error {
 	case request:
 		m.serve(ctx, s)
 	default:
-		process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelError, Msg: msg,
-			Text: fmt.Sprintf("supervisor received an unexpected message: %T", msg)})
+		s.unexpected(ctx, msg)
 	}
 	return nil
+}
+
+func (s *supervisor) unexpected(ctx context.Context, msg any) {
+	process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelError, Msg: msg,
+		Text: fmt.Sprintf("supervisor received an unexpected message: %T", msg)})
 }
 
 // Terminate stops the children.
@@ -128,7 +139,7 @@ func (s *supervisor) exited(ctx context.Context, c *child, reason error) error {
 	now := time.Now()
 	c.status = Down
 	if c.spec.Restart.Wants(reason) {
-		if now.Sub(c.since) > s.spec.Period {
+		if now.Sub(s.born)-c.since > s.spec.Period {
 			c.failures = 0
 		}
 		c.failures++
@@ -143,8 +154,8 @@ func (s *supervisor) decide(ctx context.Context, c *child, e Event, now time.Tim
 	if p.Count {
 		s.restarts.add(now)
 	}
-	s.reportDecision(ctx, c, e, &p)
-	if err := p.check(e, len(s.kids.list), s.kids.dynamic); err != nil {
+	s.reportDecision(ctx, c, &e, &p)
+	if err := p.check(&e, len(s.kids.list), s.kids.dynamic); err != nil {
 		return err
 	}
 	return s.carryOut(ctx, c, &p)
@@ -160,7 +171,8 @@ func (s *supervisor) carryOut(ctx context.Context, c *child, p *Plan) error {
 		c.status = Down // it has had its attempt; the plan may make another
 	}
 	// Places are those of before: nothing may shift until both spans are read.
-	stop, start := s.kids.in(p.Stop), s.kids.in(p.Start)
+	var a, b [1]*child // mostly there is one
+	stop, start := s.kids.in(p.Stop, a[:0]), s.kids.in(p.Start, b[:0])
 	for _, c := range slices.Backward(stop) {
 		if err := s.sweep(ctx, c); err != nil {
 			return err
@@ -226,7 +238,7 @@ func (s *supervisor) restart(ctx context.Context, c *child) (ok bool) {
 	}
 	s.report(ctx, TextStartError, c, err)
 	c.failures++
-	c.status, c.since = Restarting, time.Now()
+	c.status, c.since = Restarting, time.Since(s.born)
 	c.next = &again{c: c, kind: StartFailed, reason: err}
 	// Sending to ourselves fails only if we have been killed.
 	_ = process.SendSelf(ctx, c.next)
@@ -240,7 +252,7 @@ func (s *supervisor) Len() int { return len(s.kids.list) }
 func (s *supervisor) At(i int) ChildView {
 	c := s.kids.list[i]
 	return ChildView{ID: c.spec.ID, Restart: c.spec.Restart, Significant: c.spec.Significant,
-		Status: c.status, Failures: c.failures, Since: c.since}
+		Status: c.status, Failures: int(c.failures), Since: s.born.Add(c.since)}
 }
 
 func (s *supervisor) Restarts(now time.Time) (n, max int) {

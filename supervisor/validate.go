@@ -68,18 +68,20 @@ func (s *Spec) ownFaults() (faults []Fault) {
 // faults are those of the child at place i, or of one that is being added
 // (i < 0).
 func (c *Child) faults(i int, auto AutoShutdown) (faults []Fault) {
-	where := "the Child"
-	if i >= 0 {
-		where = fmt.Sprintf("Children[%d]", i)
+	where := func() string {
+		if i < 0 {
+			return "the Child"
+		}
+		return fmt.Sprintf("Children[%d]", i)
 	}
 	fault := func(code Code, value any, format string, args ...any) {
 		faults = append(faults, Fault{code, c.ID, value, fmt.Sprintf(format, args...)})
 	}
 	if c.ID == "" {
-		fault(MissingID, nil, "%s has no ID: name it", where)
+		fault(MissingID, nil, "%s has no ID: name it", where())
 	}
 	if c.Start == nil {
-		fault(MissingStart, nil, "%s has no Start: give the function that starts its process", where)
+		fault(MissingStart, nil, "%s has no Start: give the function that starts its process", where())
 	}
 	if c.Restart > Temporary {
 		fault(InvalidRestart, c.Restart, "Restart is %v: use Permanent, Transient or Temporary", c.Restart)
