@@ -193,9 +193,6 @@ func (p *proc) unwound(value any) error {
 // due, the crash report, the burial. It must come to the burial whatever user
 // code does, so each part has its own guard.
 func (p *proc) finish(outcome error) {
-	if !Clean(outcome) {
-		deepen(false) // reports take room
-	}
 	defer func() { p.bury(outcome, false) }()
 	if !p.inited {
 		outcome = p.failStart(outcome)

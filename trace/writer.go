@@ -2,6 +2,7 @@ package trace
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/coppice-go/coppice/process"
 )
@@ -40,6 +41,7 @@ func (t *tracer) drain() {
 	for {
 		reports, lost := t.queue.take()
 		for _, r := range reports {
+			runtime.Gosched() // whoever starts a crashed child again comes first
 			r.write(t.log, t.node.Name())
 		}
 		if lost > 0 {
