@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"sync"
@@ -13,61 +14,77 @@ import (
 // as in OTP.
 var ErrHasName = errors.New("process: already has a name")
 
-// names is a node's table of registered names.
+// names is a node's table of registered names, in a few shards so that those who
+// look some up do not all pull at one lock.
 type names struct {
+	seed   maphash.Seed
+	shards [16]nameShard
+}
+
+type nameShard struct {
 	mu   sync.RWMutex
 	byID map[string]*proc
 	// lost says whose a name was that went away while its group was stopping,
 	// so that who asks for it can be told why.
 	lost map[string]*Group
+	_    [24]byte // fills the cache line
+}
+
+func (t *names) at(name string) *nameShard {
+	return &t.shards[maphash.String(t.seed, name)%uint64(len(t.shards))]
 }
 
 // claim gives a name to p, or says who has it.
 func (t *names) claim(name string, p *proc) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if has := t.byID[name]; has != nil {
+	s := t.at(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if has := s.byID[name]; has != nil {
 		return &AlreadyStartedError{Name: name, PID: PID{has}}
 	}
-	if t.byID == nil {
-		t.byID = make(map[string]*proc)
+	if s.byID == nil {
+		s.byID = make(map[string]*proc)
 	}
-	t.byID[name] = p
-	delete(t.lost, name)
+	s.byID[name] = p
+	delete(s.lost, name)
 	return nil
 }
 
 // release makes p's name free, and reports whether it was still p's.
 func (t *names) release(name string, p *proc) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.byID[name] != p {
+	s := t.at(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byID[name] != p {
 		return false
 	}
-	delete(t.byID, name)
+	delete(s.byID, name)
 	if g := p.origin.group; g != nil && g.stopping.Load() {
-		if t.lost == nil {
-			t.lost = make(map[string]*Group)
+		if s.lost == nil {
+			s.lost = make(map[string]*Group)
 		}
-		t.lost[name] = g
+		s.lost[name] = g
 	}
 	return true
 }
 
 func (t *names) find(name string) *proc {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.byID[name]
+	s := t.at(name)
+	s.mu.RLock()
+	p := s.byID[name]
+	s.mu.RUnlock()
+	return p
 }
 
 // missing is the error for a name that nobody has.
 func (t *names) missing(name string) error {
-	t.mu.RLock()
-	g := t.lost[name]
-	if p := t.byID[name]; p != nil { // it is ending, and has its name to the last
+	s := t.at(name)
+	s.mu.RLock()
+	g := s.lost[name]
+	if p := s.byID[name]; p != nil { // it is ending, and has its name to the last
 		g = p.origin.group
 	}
-	t.mu.RUnlock()
+	s.mu.RUnlock()
 	err := noProc(name)
 	if g != nil && g.Explain != nil {
 		return g.Explain(err)
@@ -77,20 +94,24 @@ func (t *names) missing(name string) error {
 
 // forget drops what was remembered for a group that is no longer stopping.
 func (t *names) forget(g *Group) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for name, of := range t.lost {
-		if of == g {
-			delete(t.lost, name)
-		}
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		maps.DeleteFunc(s.lost, func(_ string, of *Group) bool { return of == g })
+		s.mu.Unlock()
 	}
 }
 
 // Names returns the registered names in order.
-func (n *Node) Names() []string {
-	n.names.mu.RLock()
-	defer n.names.mu.RUnlock()
-	return slices.Sorted(maps.Keys(n.names.byID))
+func (n *Node) Names() (all []string) {
+	for i := range n.names.shards {
+		s := &n.names.shards[i]
+		s.mu.RLock()
+		all = slices.AppendSeq(all, maps.Keys(s.byID))
+		s.mu.RUnlock()
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Register gives a name to a living process that has none. The name is free

@@ -55,8 +55,8 @@ type proc struct {
 	mourners waiters // who waits for its death, its starter for its Init
 	x        *extension
 
-	siblings links // its place among its parent's links, guarded by the parent's mu
-	chain    *proc // the next in its bucket of the table, guarded by that
+	siblings links  // its place among its parent's links, guarded by the parent's mu
+	place    uint32 // in the table, guarded by that
 }
 
 // flags are the small things, guarded by mu.
@@ -148,12 +148,8 @@ func (p *proc) ext() *extension {
 
 func (p *proc) isRoot() bool { return p == p.node.root }
 
-// ending reports whether the process is dead or doomed.
-func (p *proc) ending() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.doomed() || p.burying
-}
+// ending reports whether the process is dead or about to be.
+func (p *proc) ending() bool { return p.fenced() }
 
 // conclude sets the reason for good. p.mu is held.
 func (p *proc) conclude(reason error) {

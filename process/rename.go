@@ -68,11 +68,12 @@ func (p *proc) takeName(name string, from *proc) (taken bool, err error) {
 
 // pass gives a name from one to another.
 func (t *names) pass(name string, from, to *proc) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.byID[name] != from {
+	s := t.at(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byID[name] != from {
 		return false
 	}
-	t.byID[name] = to
+	s.byID[name] = to
 	return true
 }

@@ -14,19 +14,19 @@ import (
 // so what stays true of it after its end is asked of PID by those who want to
 // know: Path, Kind, Spawner, Ancestors.
 type CrashReport struct {
-	PID       PID
-	Name      string
-	Runs      string // see Info
-	Reason    error
-	Panic     *PanicError // nil unless it panicked
-	Message   string      // what was being handled, shortened; "" if nothing was
-	Client    PID         // whose request that was; zero: nobody's
-	State     string      // what Inspect shows, shortened; "" if it shows nothing
-	Notes     []Note      // see Annotate
-	Mailbox   int         // what was still waiting
-	Waiting   []string    // the oldest of that, shortened
-	TrapExit  bool
-	Links     []PID
+	PID      PID
+	Name     string
+	Runs     string // see Info
+	Reason   error
+	Panic    *PanicError // nil unless it panicked
+	Message  string      // what was being handled, shortened; "" if nothing was
+	Client   PID         // whose request that was; zero: nobody's
+	State    string      // what Inspect shows, shortened; "" if it shows nothing
+	Notes    []Note      // see Annotate
+	Mailbox  int         // what was still waiting
+	Waiting  []string    // the oldest of that, shortened
+	TrapExit bool
+	Links    []PID
 	// Neighbours are those who are about to die with it: who is linked to it,
 	// or to one of them, and does not trap exits; the nearest, 15 at most.
 	Neighbours []Info

@@ -2,92 +2,80 @@ package process
 
 import "sync"
 
-// table lists a node's processes by their numbers, in a few shards so that those
-// who spawn do not all wait for one lock.
+// table lists a node's processes, in a few shards so that those who spawn do not
+// all wait for one lock. Numbers are never used again, places are: a list of
+// places, unlike a hash table, never has to be made anew while it grows.
 type table [16]shard
 
-// shard is a hash table, chained through the processes themselves. Their numbers
-// are handed out in turn, so they spread evenly by themselves.
+const pageSize = 512
+
 type shard struct {
-	mu      sync.Mutex
-	n       int
-	buckets []*proc  // a power of two
-	_       [24]byte // fills the cache line
+	mu    sync.Mutex
+	pages []*[pageSize]*proc
+	used  uint32   // places that were ever taken
+	free  []uint32 // those of them that are free
+	_     [8]byte  // fills the cache line
 }
 
-func (t *table) at(id uint64) *shard { return &t[id%uint64(len(t))] }
-
-func (s *shard) bucket(id uint64) **proc {
-	return &s.buckets[id/uint64(len(table{}))&uint64(len(s.buckets)-1)]
-}
-
-func (t *table) find(id uint64) *proc {
-	s := t.at(id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.n == 0 {
-		return nil
-	}
-	p := *s.bucket(id)
-	for p != nil && p.id != id {
-		p = p.chain
-	}
-	return p
-}
+func (t *table) of(p *proc) *shard { return &t[p.id%uint64(len(t))] }
 
 func (t *table) add(p *proc) {
-	s := t.at(p.id)
+	s := t.of(p)
 	s.mu.Lock()
-	if s.n++; s.n > len(s.buckets) {
-		s.resize(max(8, 2*len(s.buckets)))
+	if n := len(s.free); n > 0 {
+		p.place, s.free = s.free[n-1], s.free[:n-1]
+	} else {
+		p.place = s.used
+		if s.used++; int(p.place/pageSize) == len(s.pages) {
+			s.pages = append(s.pages, new([pageSize]*proc))
+		}
 	}
-	b := s.bucket(p.id)
-	p.chain, *b = *b, p
+	s.pages[p.place/pageSize][p.place%pageSize] = p
 	s.mu.Unlock()
 }
 
+// remove takes p out. It may be out already.
 func (t *table) remove(p *proc) {
-	s := t.at(p.id)
+	s := t.of(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.n == 0 {
+	if p.place >= s.used {
 		return
 	}
-	for at := s.bucket(p.id); *at != nil; at = &(*at).chain {
-		if *at != p {
-			continue
-		}
-		*at, p.chain = p.chain, nil
-		if s.n--; s.n < len(s.buckets)/8 {
-			s.resize(len(s.buckets) / 4)
-		}
-		return
+	if at := &s.pages[p.place/pageSize][p.place%pageSize]; *at == p {
+		*at = nil
+		s.free = append(s.free, p.place)
+	}
+	if len(s.free) == int(s.used) { // nobody is left: forget how many there were
+		s.pages, s.free, s.used = nil, nil, 0
 	}
 }
 
-func (s *shard) resize(to int) {
-	all := s.all(nil)
-	s.buckets = make([]*proc, to)
-	for _, p := range all {
-		b := s.bucket(p.id)
-		p.chain, *b = *b, p
-	}
-}
-
-func (s *shard) all(out []*proc) []*proc {
-	for _, p := range s.buckets {
-		for ; p != nil; p = p.chain {
-			out = append(out, p)
+// find looks at all of them: it is for tools.
+func (t *table) find(id uint64) (found *proc) {
+	t[id%uint64(len(t))].each(func(p *proc) {
+		if p.id == id {
+			found = p
 		}
-	}
-	return out
+	})
+	return found
 }
 
 func (t *table) all() (out []*proc) {
 	for i := range t {
-		t[i].mu.Lock()
-		out = t[i].all(out)
-		t[i].mu.Unlock()
+		t[i].each(func(p *proc) { out = append(out, p) })
 	}
 	return out
+}
+
+func (s *shard) each(f func(*proc)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, page := range s.pages {
+		for _, p := range page {
+			if p != nil {
+				f(p)
+			}
+		}
+	}
 }
