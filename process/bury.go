@@ -124,6 +124,7 @@ func (p *proc) lay(r *remains, abandoned bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state = dead
+	p.mark(markDead)
 	p.cancel(&r.after)
 	r.after.unsettled = p.callers.resolve(calleeSide, died, true)
 	p.waits.resolve(callerSide, cancelled, true)

@@ -42,13 +42,13 @@ func (pid PID) Info() Info {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i.Name, i.TrapExit, i.Status = p.name(), p.trap, p.status()
-	i.Taken = p.pushed
+	left := int(p.left.Load())
+	i.Taken = p.taken - uint64(left)
 	if p.state == dead {
 		return i
 	}
 	i.Runs, i.Notes = runs(p.b), p.notes()
-	i.Mailbox = p.waiting()
-	i.Taken -= uint64(i.Mailbox)
+	i.Mailbox = p.queue.Len() + left
 	i.Links = pids(p.linked())
 	if p.x != nil {
 		for _, m := range p.x.watched.All() {

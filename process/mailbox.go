@@ -17,9 +17,9 @@ const (
 	envExit                   // *ExitSignal, to a process that traps
 	envDown                   // *Down
 	envTimer                  // *Timer
-	envStop                   // *stopRequest
-	envSystem                 // *systemRequest, in a queue of its own
 	envFeed                   // *feedMessage
+	envStop                   // *stopRequest; this one and the next are more than put into the queue
+	envSystem                 // *systemRequest, in a queue of its own
 )
 
 // countsAgainstLimit reports whether a mailbox limit may refuse it.
@@ -40,13 +40,18 @@ const (
 // is sent vanishes, as in OTP.
 func (p *proc) push(e envelope) error {
 	p.mu.Lock()
-	if p.doomed() || p.state == dead || p.limited || e.from != nil && e.from.fenced() {
+	if p.marked(attDoomed|markDead|markLimited) || e.from != nil && e.from.fenced() {
 		if err, in := p.admit(&e); !in {
 			p.mu.Unlock()
 			return e.refused(err)
 		}
 	}
-	resume := p.enqueue(e)
+	var resume resumption
+	if p.state == running && e.kind < envStop && !p.marked(markLimited) {
+		p.queue.Push(e, &p.node.chunks) // as nearly always where many are sent
+	} else {
+		resume = p.enqueue(e)
+	}
 	n := p.queue.Len()
 	p.mu.Unlock()
 	resume.now()
@@ -59,13 +64,14 @@ func (p *proc) push(e envelope) error {
 // admit reports whether e may enter p's mailbox; if not, err is why, nil if it
 // vanishes. p.mu is held.
 func (p *proc) admit(e *envelope) (err error, in bool) {
+	alive := !p.marked(markDead)
 	switch {
 	case e.kind.isSent() && e.from != nil && e.from.fenced():
 		return errFenced, false
-	case p.limited && e.kind.countsAgainstLimit() && p.state != dead && p.x.users >= p.origin.limit:
+	case alive && p.marked(markLimited) && e.kind.countsAgainstLimit() && p.x.users >= p.origin.limit:
 		return &mailboxFullError{PID{p}, p.origin.limit}, false
 	}
-	return nil, !p.doomed() && p.state != dead
+	return nil, alive && !p.doomed()
 }
 
 // refused is what the sender of e is told.
@@ -79,33 +85,21 @@ func (e *envelope) refused(err error) error {
 // enqueue appends e. p.mu is held; the caller does what is returned once it has
 // let go of the lock.
 func (p *proc) enqueue(e envelope) resumption {
-	if e.kind == envSystem || e.kind == envStop || p.limited {
-		if !p.file(&e) {
-			return p.rouse()
-		}
-	}
-	p.queue.Push(e, &p.node.chunks)
-	p.pushed++
-	if p.state == running || p.marked(attSuspended) && !p.told && p.ext().stopping == nil {
-		return resumption{}
-	}
-	return p.rouse()
-}
-
-// file does what is more to do for some than to append them; false: e is not
-// for the queue. p.mu is held.
-func (p *proc) file(e *envelope) bool {
 	switch {
 	case e.kind == envSystem:
 		p.ext().system = append(p.ext().system, e.msg.(*systemRequest))
 		p.mark(attSystem)
-		return false
+		return p.rouse()
 	case e.kind == envStop && p.ext().stopping == nil:
 		p.x.stopping = e.msg.(*stopRequest)
-	case p.limited && e.kind.countsAgainstLimit():
+	case p.marked(markLimited) && e.kind.countsAgainstLimit():
 		p.x.users++
 	}
-	return true
+	p.queue.Push(e, &p.node.chunks)
+	if p.suspended() && !p.told && p.ext().stopping == nil {
+		return resumption{}
+	}
+	return p.rouse()
 }
 
 // rouse makes p runnable. p.mu is held.
@@ -180,10 +174,11 @@ func (p *proc) take(e *envelope, rest state) found {
 			p.mu.Unlock()
 			return nothing
 		}
+		n := p.queue.Len()
+		p.taken += uint64(n)
 		p.queue.Take(e, &p.batch)
-		alone := p.batch.Len() == 0
 		p.mu.Unlock()
-		if alone && !p.limited {
+		if n == 1 && !p.marked(markLimited) {
 			return something
 		}
 		break
@@ -198,13 +193,9 @@ func (p *proc) took(e *envelope) {
 	if n := p.batch.Len(); n < 64 || n%16 == 0 {
 		p.left.Store(int32(n))
 	}
-	if p.limited && e.kind.countsAgainstLimit() {
+	if p.marked(markLimited) && e.kind.countsAgainstLimit() {
 		p.mu.Lock()
 		p.x.users--
 		p.mu.Unlock()
 	}
 }
-
-// waiting is how many entries are in the mailbox, as seen from outside. p.mu is
-// held.
-func (p *proc) waiting() int { return p.queue.Len() + int(p.left.Load()) }

@@ -38,7 +38,6 @@ type Node struct {
 	start       time.Time
 	stderr      io.Writer
 	root        *proc
-	ids         atomic.Uint64
 	mask        atomic.Uint32 // what the probe wants
 	from        atomic.Uint32 // the Level from which on it wants that
 	probe       atomic.Pointer[Probe]
@@ -48,6 +47,12 @@ type Node struct {
 	deadlines   deadlines
 	chunks      mailbox.Pool[envelope]
 	stop        sync.Mutex
+
+	// Written at every spawn, so it has a cache line of its own: the rest is
+	// read at every message.
+	_   [64]byte
+	ids atomic.Uint64
+	_   [56]byte
 }
 
 // NewNode makes a node. It runs nothing until something is started on it.

@@ -31,8 +31,8 @@ type proc struct {
 	marks atomic.Uint32
 	left  atomic.Int32 // see took
 	flags
-	pushed uint64 // ever put into the mailbox
-	queue  mailbox.Queue[envelope]
+	taken uint64 // how many were ever taken out of the queue
+	queue mailbox.Queue[envelope]
 
 	// Owned by the goroutine that runs the process.
 	batch  mailbox.Batch[envelope]
@@ -66,7 +66,6 @@ type flags struct {
 	starting bool // somebody waits for its Init
 	burying  bool // it has ended, and that is being made known
 	told     bool // its parent has told it to stop while it traps, with reason (see asked)
-	limited  bool // its mailbox has a limit
 	up       bool // it is linked to its parent
 	inited   bool // Init has succeeded; owned by the goroutine that runs the process
 }
@@ -82,6 +81,8 @@ const (
 	markFenced
 	markSensitive // see SetSensitive
 	markNamed     // it has a name
+	markLimited   // its mailbox has a limit
+	markDead      // its state is dead
 
 	attention = attDoomed | attSystem | attSuspended
 )

@@ -168,7 +168,7 @@ func (p *proc) child(birth *Birth, spec *Spec) *proc {
 	}
 	c.state, c.trap = running, spec.TrapExit
 	if spec.Limit > 0 {
-		c.limited = true
+		c.mark(markLimited)
 		c.ext()
 	}
 	if spec.Name != "" {
