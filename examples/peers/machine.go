@@ -23,6 +23,15 @@ const busy = 0.25
 
 func (m machine) busy() bool { return m.Load > busy*float64(m.Procs) }
 
+// describe is what a page says of a machine.
+func (m machine) describe() string {
+	s := fmt.Sprintf("- Machine: %s; %d processors in use, %d GB, %s; load %.2f in the minute before.\n", m.CPU, m.Procs, m.MemoryGB, m.System, m.Load)
+	if m.busy() {
+		s += "- **The machine was busy with something else: these figures are noise.**\n"
+	}
+	return s
+}
+
 // thisMachine looks in /proc; elsewhere less is known.
 func thisMachine(procs int) machine {
 	if procs == 0 {

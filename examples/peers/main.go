@@ -5,9 +5,16 @@
 //	go run . -size night -out night.json                  # more rounds, a million processes on all
 //	go run . -from ../../docs/performance.json            # the page anew, nothing measured
 //
+// Or our own alone, at growing sizes and on 1, 2, 4 ... processors:
+//
+//	go run . -growth -size tiny
+//	go run . -growth -size four -out ../../docs/growth.json   # the page, in some four minutes
+//	go run . -growth -from ../../docs/growth.json
+//
 // A peer's own program runs one workload, and tells where the time goes:
 //
 //	go run ./peer/coppice -work call -k 1000000 -profile call.prof
+//	go run ./peer/coppice -work "send 2-8" -k 1000000 -contention locks.prof
 //
 // It is run in its own folder with GOWORK=off: it is no part of the workspace,
 // and what it requires is nobody else's.
@@ -29,11 +36,13 @@ type options struct {
 	size, out, from string
 	peers, work     string
 	rounds, procs   int
+	growth          bool
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.size, "size", "small", "how much: tiny, small, two (minutes) or night")
+	flag.BoolVar(&o.growth, "growth", false, "coppice only, at growing sizes, on 1, 2, 4 ... processors")
+	flag.StringVar(&o.size, "size", "small", "how much: tiny, small, two (minutes) or night; of growth: tiny, small or four (minutes)")
 	flag.StringVar(&o.out, "out", "", "`FILE.json` for the results, with FILE.md and FILE/*.svg beside it")
 	flag.StringVar(&o.from, "from", "", "`FILE.json` to make FILE.md and FILE/*.svg of, without measuring")
 	flag.StringVar(&o.peers, "peers", "", "only these, separated by commas")
@@ -58,12 +67,15 @@ func (o options) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if o.growth {
+		return o.grow(ctx)
+	}
 	if o.from != "" {
-		r, err := load(o.from)
-		if err != nil {
+		r := &report{}
+		if err := load(o.from, r); err != nil {
 			return err
 		}
-		return publish(r, o.from)
+		return publish(o.from, r.files)
 	}
 	r, err := o.measure(ctx)
 	if err != nil {
@@ -74,10 +86,10 @@ func (o options) run(ctx context.Context) error {
 		fmt.Printf("\nThe machine was busy (load %.2f in the minute before): these figures are noise.\n", r.Machine.Load)
 	}
 	if o.out != "" {
-		if err := r.save(o.out); err != nil {
+		if err := save(o.out, r); err != nil {
 			return err
 		}
-		if err := publish(r, o.out); err != nil {
+		if err := publish(o.out, r.files); err != nil {
 			return err
 		}
 	}

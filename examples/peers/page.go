@@ -11,16 +11,16 @@ import (
 
 // files are what is made of a report: the page, and the charts in a folder
 // beside it, by their paths from there.
-func files(r *report, name string) map[string]string {
+func (r *report) files(name string) map[string]string {
 	out := map[string]string{name + ".md": page(r, name)}
 	for _, row := range charted(r) {
-		out[chartFile(name, row)] = chart(r, row)
+		out[chartFile(name, row.name)] = chart(r, row)
 	}
 	return out
 }
 
-func chartFile(name string, r row) string {
-	return name + "/" + strings.NewReplacer(" ", "-", "+", "-").Replace(r.name) + ".svg"
+func chartFile(name, row string) string {
+	return name + "/" + strings.NewReplacer(" ", "-", "+", "-").Replace(row) + ".svg"
 }
 
 // charted are the rows that there is something to show of.
@@ -33,9 +33,9 @@ func charted(r *report) (out []row) {
 	return out
 }
 
-// publish writes what is made of a report beside its own FILE.json: FILE.md and
+// publish writes what is made of results beside their own FILE.json: FILE.md and
 // FILE/*.svg. Charts of rows that are gone are removed.
-func publish(r *report, file string) error {
+func publish(file string, files func(name string) map[string]string) error {
 	name, err := baseName(file)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func publish(r *report, file string) error {
 			return err
 		}
 	}
-	for f, text := range files(r, name) {
+	for f, text := range files(name) {
 		f = filepath.Join(dir, filepath.FromSlash(f))
 		if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
 			return err
@@ -105,7 +105,7 @@ func page(r *report, name string) string {
 	b.WriteString(method)
 	b.WriteString("\n## Charts\n")
 	for _, row := range charted(r) {
-		fmt.Fprintf(&b, "\n![%s](%s)\n", r.title(row), chartFile(name, row))
+		fmt.Fprintf(&b, "\n![%s](%s)\n", r.title(row), chartFile(name, row.name))
 	}
 	return b.String()
 }
@@ -113,12 +113,8 @@ func page(r *report, name string) string {
 func circumstances(r *report) string {
 	var b strings.Builder
 	b.WriteString("\n## The run\n\n")
-	m := r.Machine
 	fmt.Fprintf(&b, "- Command: `%s`, size %s; it began %s and took %s.\n", r.Command, r.Size, r.Began.UTC().Format("2006-01-02 15:04 MST"), r.Took)
-	fmt.Fprintf(&b, "- Machine: %s; %d processors in use, %d GB, %s; load %.2f in the minute before.\n", m.CPU, m.Procs, m.MemoryGB, m.System, m.Load)
-	if m.busy() {
-		b.WriteString("- **The machine was busy with something else: these figures are noise.**\n")
-	}
+	b.WriteString(r.Machine.describe())
 	var versions []string
 	for _, p := range peers {
 		if v := r.Versions[p.name]; v != "" {

@@ -119,20 +119,19 @@ func (r *report) own() error {
 	return errors.Join(faults...)
 }
 
-// load reads a report. An empty one, {}, is that of no run.
-func load(file string) (*report, error) {
+// load reads a report into r, or a growth. An empty one, {}, is that of no run.
+func load(file string, r any) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &report{}
 	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	return r, nil
+	return nil
 }
 
-func (r *report) save(file string) error {
+func save(file string, r any) error {
 	text, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err

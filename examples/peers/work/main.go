@@ -2,9 +2,11 @@ package work
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"slices"
 	"time"
@@ -77,6 +79,7 @@ func Main(d Driver) {
 	k := flag.Int("k", 1000, "how many operations")
 	limit := flag.Duration("limit", time.Minute, "how long it may take")
 	profile := flag.String("profile", "", "`FILE` for a profile of the processors' time")
+	contention := flag.String("contention", "", "`FILE` for a profile of waiting for locks")
 	flag.Parse()
 	w, ok := Find(*name)
 	if !ok {
@@ -96,8 +99,11 @@ func Main(d Driver) {
 	if err != nil {
 		fatal(1, "%v", err)
 	}
+	if *contention != "" {
+		runtime.SetMutexProfileFraction(1)
+	}
 	err = w.Run(b, d)
-	if err := stop(); err != nil {
+	if err := errors.Join(stop(), writeContention(*contention)); err != nil {
 		fatal(1, "%v", err)
 	}
 	switch err := err.(type) {
@@ -127,6 +133,19 @@ func startProfile(file string) (stop func() error, err error) {
 		return f.Close()
 	}
 	return stop, pprof.StartCPUProfile(f)
+}
+
+// writeContention writes who has waited for whose lock, if there is a file for it:
+// what binds on few processors a little binds on many much.
+func writeContention(file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("mutex").WriteTo(f, 0), f.Close())
 }
 
 // lacks is what a peer does not have.
