@@ -93,3 +93,26 @@ func BenchmarkStopTogether(b *testing.B) {
 		}
 	}
 }
+
+// A supervisor starts a hundred children, and stops them one after the other.
+func BenchmarkStartAndStop(b *testing.B) {
+	node := process.NewNode(process.NodeSpec{Probe: quiet{}})
+	ctx := node.Context()
+	var spec supervisor.Spec
+	for i := range 100 {
+		spec.Children = append(spec.Children, supervisor.Child{ID: fmt.Sprint(i), Start: startLeaf})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		sup, err := supervisor.Start(ctx, spec)
+		if err == nil {
+			err = process.Stop(ctx, sup, process.ErrShutdown)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := node.Stop(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
