@@ -114,8 +114,10 @@ func (o options) climb(ctx context.Context) (*growth, error) {
 	}
 	defer os.RemoveAll(dir)
 	b := bench{dir: dir}
-	if err := b.build(ctx, peers[0]); err != nil {
-		return nil, err
+	for _, p := range []peer{peers[0], bare} {
+		if err := b.build(ctx, p); err != nil {
+			return nil, err
+		}
 	}
 	g := &growth{Command: strings.Join(append([]string{"go run ."}, os.Args[1:]...), " "), Size: s.name, Machine: thisMachine(o.procs)}
 	if g.Version, err = b.version(peers[0]); err != nil {
@@ -171,27 +173,29 @@ func (b bench) climb(ctx context.Context, s growthSize, procs []int, chosen []cl
 				if c.leaves(st.N, m) != "" || round > 0 && (spent[key] > s.budget || time.Since(began) > s.whole) {
 					continue
 				}
-				at := time.Now()
-				o, err := bench{b.dir, st.Procs}.run(ctx, peers[0], c.workload(), c.counts(st.N), s.limit)
-				if err != nil {
-					return nil, fmt.Errorf("%s at %d: %w", c.work, st.N, err)
+				for _, p := range c.peers() {
+					at := time.Now()
+					o, err := bench{b.dir, st.Procs}.run(ctx, p, c.workload(), c.counts(st.N), s.limit)
+					if err != nil {
+						return nil, fmt.Errorf("%s, %s at %d: %w", p.name, c.work, st.N, err)
+					}
+					took := time.Since(at)
+					spent[key] += took
+					st.Cells.add(p.name, c.workload(), o)
+					say("%d/%d  %-13s %9s on %d %-10s %5.1f s  %s", round+1, s.rounds, c.work, number(float64(st.N)), st.Procs, p.name, took.Seconds(), o)
 				}
-				took := time.Since(at)
-				spent[key] += took
-				st.Cells.add(peers[0].name, c.workload(), o)
-				say("%d/%d  %-13s %9s on %d %5.1f s  %s", round+1, s.rounds, c.work, number(float64(st.N)), st.Procs, took.Seconds(), o)
 			}
 		}
 	}
 	return steps, nil
 }
 
-// at is the cell of a row at a size, on so many processors; nil if there is
-// none.
-func (g *growth) at(row string, n, procs int) *cell {
+// at is the cell of a peer's row at a size, on so many processors; nil if there
+// is none.
+func (g *growth) at(p peer, row string, n, procs int) *cell {
 	for _, st := range g.Steps {
 		if st.N == n && st.Procs == procs {
-			return st.Cells.get(peers[0].name, row)
+			return st.Cells.get(p.name, row)
 		}
 	}
 	return nil
@@ -215,7 +219,7 @@ func (g *growth) faults() error {
 	for _, st := range g.Steps {
 		for _, c := range st.Cells {
 			if c.Failed != "" || c.Lesser != "" || c.Lacks != "" {
-				faults = append(faults, fmt.Errorf("%s at %d on %d processors: %s%s%s", c.Row, st.N, st.Procs, c.Failed, c.Lesser, c.Lacks))
+				faults = append(faults, fmt.Errorf("%s, %s at %d on %d processors: %s%s%s", c.Peer, c.Row, st.N, st.Procs, c.Failed, c.Lesser, c.Lacks))
 			}
 		}
 	}

@@ -29,23 +29,34 @@ func (p plane) at(n int, v float64) (x, y float64) {
 
 // A curve is a line on so many processors: its figures by size.
 type curve struct {
-	procs int
-	n     []int
-	cells []*cell
+	caption, colour string
+	n               []int
+	cells           []*cell
 }
 
-// curves leaves out what cannot be drawn: what failed, and what is nothing.
+// curves are ours, and that of bare goroutines on all processors if we are
+// beside them.
 func (g *growth) curves(l line) (out []curve) {
-	for _, procs := range g.procs() {
-		c := curve{procs: procs}
+	add := func(c curve, p peer, procs int) {
 		for _, n := range g.sizes() {
-			if cell := g.at(l.row, n, procs); cell.ok() && cell.min() > 0 {
+			if cell := g.at(p, l.row, n, procs); cell.ok() && cell.min() > 0 { // else it cannot be drawn
 				c.n, c.cells = append(c.n, n), append(c.cells, cell)
 			}
 		}
 		if len(c.n) > 0 {
 			out = append(out, c)
 		}
+	}
+	all := g.procs()
+	for i, procs := range all {
+		caption := fmt.Sprint(procs, " processors")
+		if procs == 1 {
+			caption = "1 processor"
+		}
+		add(curve{caption: caption, colour: growColours[min(i, len(growColours)-1)]}, peers[0], procs)
+	}
+	if l.beside {
+		add(curve{caption: "goroutines", colour: colourOther}, bare, all[len(all)-1])
 	}
 	return out
 }
@@ -66,10 +77,10 @@ func growthChart(g *growth, l line) string {
 	}
 	p := newPlane(g.sizes(), list)
 	c.grid(p, l)
-	for i, cv := range list {
-		c.curve(p, cv, l, growColours[min(i, len(growColours)-1)])
+	for _, cv := range list {
+		c.curve(p, cv, l)
 	}
-	c.captions(p, list)
+	c.captions(list)
 	c.printf("</svg>")
 	return c.String()
 }
@@ -114,8 +125,8 @@ func (c *canvas) grid(p plane, l line) {
 	c.text(growLeft, growBottom+36, "", l.unit+of)
 }
 
-func (c *canvas) curve(p plane, cv curve, l line, colour string) {
-	path := ""
+func (c *canvas) curve(p plane, cv curve, l line) {
+	path, colour := "", cv.colour
 	for i, n := range cv.n {
 		cell := cv.cells[i]
 		x, y := p.at(n, cell.median())
@@ -125,11 +136,13 @@ func (c *canvas) curve(p plane, cv curve, l line, colour string) {
 		c.printf(`<path d="M%.1f %.1f V%.1f" stroke="%s"/><circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`, x, lo, hi, colour, x, y, colour)
 	}
 	c.printf(`<path d="%s" fill="none" stroke="%s" stroke-width="1.8"/>`, path, colour)
-	c.linear(p, cv, l, colour)
+	if !l.beside {
+		c.linear(p, cv, l)
+	}
 }
 
 // linear draws what is exactly linear, from a curve's first figure on.
-func (c *canvas) linear(p plane, cv curve, l line, colour string) {
+func (c *canvas) linear(p plane, cv curve, l line) {
 	from, to := cv.n[0], cv.n[len(cv.n)-1]
 	end := cv.cells[0].median()
 	if l.whole {
@@ -140,17 +153,13 @@ func (c *canvas) linear(p plane, cv curve, l line, colour string) {
 	if y2 < growTop { // as far as there is room
 		x2, y2 = x1+(x2-x1)*(y1-growTop)/(y1-y2), growTop
 	}
-	c.printf(`<path d="M%.1f %.1f L%.1f %.1f" stroke="%s" stroke-dasharray="4 4" stroke-opacity="0.6"/>`, x1, y1, x2, y2, colour)
+	c.printf(`<path d="M%.1f %.1f L%.1f %.1f" stroke="%s" stroke-dasharray="4 4" stroke-opacity="0.6"/>`, x1, y1, x2, y2, cv.colour)
 }
 
-// captions write at the end of each curve what it is of, one below the other.
-func (c *canvas) captions(p plane, list []curve) {
+// captions write what the curves are of, one below the other.
+func (c *canvas) captions(list []curve) {
 	for i, cv := range list {
-		c.printf(`<circle cx="%d" cy="%d" r="3" fill="%s"/>`, growRight+18, growTop+4+16*i, growColours[min(i, len(growColours)-1)])
-		text := fmt.Sprint(cv.procs, " processors")
-		if cv.procs == 1 {
-			text = "1 processor"
-		}
-		c.text(growRight+26, float64(growTop+8+16*i), "", text)
+		c.printf(`<circle cx="%d" cy="%d" r="3" fill="%s"/>`, growRight+18, growTop+4+16*i, cv.colour)
+		c.text(growRight+26, float64(growTop+8+16*i), "", cv.caption)
 	}
 }

@@ -59,7 +59,9 @@ func (g *growth) page(name string) string {
 		b.WriteString("\n## The run\n\n")
 		fmt.Fprintf(&b, "- Command: `%s`, size %s; it began %s and took %s.\n", g.Command, g.Size, g.Began.UTC().Format("2006-01-02 15:04 MST"), g.Took)
 		b.WriteString(g.Machine.describe())
-		fmt.Fprintf(&b, "- Version: coppice %s.\n", g.Version)
+		if g.Version != "" {
+			fmt.Fprintf(&b, "- Version: coppice %s.\n", g.Version)
+		}
 		b.WriteString(growthTable(g))
 		b.WriteString(g.remarks())
 	}
@@ -91,14 +93,21 @@ func growthTable(g *growth) string {
 			if l.whole {
 				unit += ", all n"
 			}
-			fmt.Fprintf(&b, "| %s | %s | %d |", l.title, unit, procs)
-			for _, n := range sizes {
-				fmt.Fprintf(&b, " %s |", figure(g.at(l.row, n, procs)))
+			fmt.Fprintf(&b, "| %s | %s | %d |%s %s |\n", l.title, unit, procs, g.figures(peers[0], l, procs), g.slopeOf(l, procs))
+			if l.beside {
+				fmt.Fprintf(&b, "| the same, bare goroutines | %s | %d |%s | | |\n", unit, procs, g.figures(bare, l, procs))
 			}
-			fmt.Fprintf(&b, " %s |\n", g.slopeOf(l, procs))
 		}
 	}
 	return b.String()
+}
+
+// figures are the table's cells of a line.
+func (g *growth) figures(p peer, l line, procs int) (cells string) {
+	for _, n := range g.sizes() {
+		cells += " " + figure(g.at(p, l.row, n, procs)) + " |"
+	}
+	return cells
 }
 
 // String is what stands in the table's last columns.
@@ -115,9 +124,9 @@ func (g *growth) remarks() string {
 	for _, st := range g.Steps {
 		for _, c := range st.Cells {
 			if c.Failed != "" {
-				fmt.Fprintf(&b, "- %s at %s, %d processors: failed in %d of %d rounds: %s.\n", c.Row, number(float64(st.N)), st.Procs, c.Failures, c.Failures+len(c.Values), c.Failed)
+				fmt.Fprintf(&b, "- %s, %s at %s, %d processors: failed in %d of %d rounds: %s.\n", c.Peer, c.Row, number(float64(st.N)), st.Procs, c.Failures, c.Failures+len(c.Values), c.Failed)
 			} else if c.Lesser != "" {
-				fmt.Fprintf(&b, "- %s at %s, %d processors\\*: %s.\n", c.Row, number(float64(st.N)), st.Procs, c.Lesser)
+				fmt.Fprintf(&b, "- %s, %s at %s, %d processors\\*: %s.\n", c.Peer, c.Row, number(float64(st.N)), st.Procs, c.Lesser)
 			}
 		}
 	}
@@ -150,6 +159,9 @@ var growthMethod = `
   square grows 10 times.
 - "Largest to smallest" is the cost of one at the largest size in those at the
   smallest. "Steepest tenfold" is the worst of the steps between two sizes.
+- What grows by its nature is judged in what bare goroutines take for the same at the
+  same size: a name is looked up at random in all the memory that a million names
+  take, and a map of the language does that no faster.
 - A size at which something was lost has no figure, and then nothing is linear.
 - Each figure is of a program of its own. Rounds are interleaved; where one takes
   long, it has fewer of them. The small sizes are over in a moment, and so have

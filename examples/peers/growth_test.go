@@ -115,15 +115,19 @@ func grown() *growth {
 	g := &growth{Command: "go run . -growth", Size: "four", Version: "abc", Machine: machine{CPU: "abacus", Procs: 2, Load: 0.1}}
 	add := func(n, procs int, cs ...*cell) *step {
 		for _, c := range cs {
-			c.Peer = "coppice"
+			if c.Peer == "" {
+				c.Peer = "coppice"
+			}
 		}
 		g.Steps = append(g.Steps, &step{N: n, Procs: procs, Cells: cs})
 		return g.Steps[len(g.Steps)-1]
 	}
 	add(1000, 1, &cell{Row: "spawn", Values: []float64{400, 500, 600}}, &cell{Row: "block", Values: []float64{20}}, &cell{Row: "burst", Values: []float64{7}}, &cell{Row: "timer", Failed: "2 <lost>", Failures: 1})
-	add(1000, 2, &cell{Row: "spawn", Values: []float64{500}}, &cell{Row: "block", Values: []float64{20}})
+	add(1000, 2, &cell{Row: "spawn", Values: []float64{500}}, &cell{Row: "block", Values: []float64{20}},
+		&cell{Row: "lookup", Values: []float64{50}}, &cell{Row: "lookup", Peer: "goroutines", Values: []float64{20}})
 	add(10_000, 1, &cell{Row: "spawn", Values: []float64{550}}, &cell{Row: "block", Values: []float64{210}}, &cell{Row: "burst", Values: []float64{8}, Failed: "1 lost", Failures: 1})
-	add(10_000, 2, &cell{Row: "spawn", Values: []float64{1700}}, &cell{Row: "block", Values: []float64{100}}).Left = []left{{"deep", "it may take 10 GB"}}
+	add(10_000, 2, &cell{Row: "spawn", Values: []float64{1700}}, &cell{Row: "block", Values: []float64{100}},
+		&cell{Row: "lookup", Values: []float64{500}}, &cell{Row: "lookup", Peer: "goroutines", Values: []float64{250}}).Left = []left{{"deep", "it may take 10 GB"}}
 	return g
 }
 
@@ -137,7 +141,10 @@ func TestGrowthPage(t *testing.T) {
 		"| n handlers block for 20 ms | ms, all n | 2 | 20 | 100 | 0.5 | 0.5 | yes |\n",
 		"| a tenth of n children crash at once, each | µs | 1 | 7 | failed | – | – | **no** |\n",
 		"| a tenth of n children crash at once, each | µs | 2 | – | – | – | – | ? |\n",
-		"- burst at 10,000, 1 processors: failed in 1 of 2 rounds: 1 lost.\n",
+		"| look one of n names up | ns | 1 | – | – | – | – | ? |\n",
+		"| look one of n names up | ns | 2 | 50 | 500 | 0.8 | 0.8 | yes |\n",
+		"| the same, bare goroutines | ns | 2 | 20 | 250 | | | |\n",
+		"- coppice, burst at 10,000, 1 processors: failed in 1 of 2 rounds: 1 lost.\n",
 		"- deep was not tried at 10,000: it may take 10 GB.\n",
 		"](growth/spawn.svg)",
 		"## On many processors",
@@ -176,10 +183,11 @@ func TestGrowthChart(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][]string{
-		"growth/spawn.svg": {">1 processor<", ">2 processors<", ">1,000<", ">10,000<", ">ns for one of n<"},
-		"growth/block.svg": {">ms for all n<"},
-		"growth/burst.svg": {">1 processor<"},
-		"growth/timer.svg": {">failed at every size<"},
+		"growth/spawn.svg":  {">1 processor<", ">2 processors<", ">1,000<", ">10,000<", ">ns for one of n<"},
+		"growth/block.svg":  {">ms for all n<", "stroke-dasharray"},
+		"growth/lookup.svg": {">2 processors<", ">goroutines<"},
+		"growth/burst.svg":  {">1 processor<"},
+		"growth/timer.svg":  {">failed at every size<"},
 	} {
 		for _, w := range want {
 			if !strings.Contains(charts[name], w) {
@@ -190,6 +198,9 @@ func TestGrowthChart(t *testing.T) {
 	// Two curves of two points each, and a point in each caption.
 	if n := strings.Count(charts["growth/spawn.svg"], "<circle"); n != 6 {
 		t.Errorf("spawn.svg has %d points, want 6", n)
+	}
+	if strings.Contains(charts["growth/lookup.svg"], "stroke-dasharray") {
+		t.Error("lookup.svg shows what is linear, and is judged beside something else")
 	}
 	if n := strings.Count(charts["growth/burst.svg"], "<circle"); n != 2 {
 		t.Errorf("burst.svg has %d points, want 2", n)
@@ -243,10 +254,10 @@ echo "{\"row\":\"$2\",\"value\":$GOMAXPROCS}"
 		t.Errorf("order %s\nwant  %s", got, want)
 	}
 	g := &growth{Steps: steps}
-	if c := g.at("idle", 100, 2); len(c.Values) != 2 || c.median() != 2 {
+	if c := g.at(peers[0], "idle", 100, 2); len(c.Values) != 2 || c.median() != 2 {
 		t.Errorf("idle at 100 on 2: %+v", c)
 	}
-	if c := g.at("monitor", 200, 1); c != nil {
+	if c := g.at(peers[0], "monitor", 200, 1); c != nil {
 		t.Errorf("monitor was tried at 200: %+v", c)
 	}
 	if got := g.remarks(); !strings.Contains(got, "monitor was not tried at 200: enough") {
@@ -280,7 +291,7 @@ func TestClimbEnds(t *testing.T) {
 }
 
 func TestGrowthFaults(t *testing.T) {
-	const want = "timer at 1000 on 1 processors: 2 <lost>\nburst at 10000 on 1 processors: 1 lost"
+	const want = "coppice, timer at 1000 on 1 processors: 2 <lost>\ncoppice, burst at 10000 on 1 processors: 1 lost"
 	if err := grown().faults(); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

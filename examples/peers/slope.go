@@ -32,16 +32,25 @@ type cost struct {
 func (g *growth) slopeOf(l line, procs int) slope {
 	var costs []cost
 	for _, n := range g.sizes() {
-		c := g.at(l.row, n, procs)
-		switch {
-		case c == nil:
-		case !c.comparable():
-			return slope{judged: missed}
-		case l.whole:
-			costs = append(costs, cost{n, c.median() / float64(n)})
-		default:
-			costs = append(costs, cost{n, c.median()})
+		c := g.at(peers[0], l.row, n, procs)
+		if c == nil {
+			continue
 		}
+		if !c.comparable() {
+			return slope{judged: missed}
+		}
+		one := c.median()
+		if l.whole {
+			one /= float64(n)
+		}
+		if l.beside {
+			than := g.at(bare, l.row, n, procs)
+			if !than.comparable() {
+				return slope{}
+			}
+			one /= than.median()
+		}
+		costs = append(costs, cost{n, one})
 	}
 	return judge(costs)
 }
