@@ -4,87 +4,72 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // ErrHasName refuses to register a process that has a name: it has one at most,
 // as in OTP.
 var ErrHasName = errors.New("process: already has a name")
 
-// names is a node's table of registered names, in a few shards so that those who
-// look some up do not all pull at one lock.
+// names is a node's table of registered names. Who looks one up takes no lock.
 type names struct {
-	seed   maphash.Seed
-	shards [16]nameShard
-}
-
-type nameShard struct {
-	mu   sync.RWMutex
-	byID map[string]*proc
+	byName sync.Map // of string to *proc
 	// lost says whose a name was that went away while its group was stopping,
 	// so that who asks for it can be told why.
+	mu   sync.Mutex
 	lost map[string]*Group
-	_    [24]byte // fills the cache line
-}
-
-func (t *names) at(name string) *nameShard {
-	return &t.shards[maphash.String(t.seed, name)%uint64(len(t.shards))]
+	some atomic.Bool // there are lost ones
 }
 
 // claim gives a name to p, or says who has it.
 func (t *names) claim(name string, p *proc) error {
-	s := t.at(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if has := s.byID[name]; has != nil {
-		return &AlreadyStartedError{Name: name, PID: PID{has}}
+	if has, taken := t.byName.LoadOrStore(name, p); taken {
+		return &AlreadyStartedError{Name: name, PID: PID{has.(*proc)}}
 	}
-	if s.byID == nil {
-		s.byID = make(map[string]*proc)
+	if t.some.Load() {
+		t.mu.Lock()
+		delete(t.lost, name)
+		t.mu.Unlock()
 	}
-	s.byID[name] = p
-	delete(s.lost, name)
 	return nil
 }
 
 // release makes p's name free, and reports whether it was still p's.
 func (t *names) release(name string, p *proc) bool {
-	s := t.at(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byID[name] != p {
-		return false
-	}
-	delete(s.byID, name)
-	if g := p.origin.group; g != nil && g.stopping.Load() {
-		if s.lost == nil {
-			s.lost = make(map[string]*Group)
+	if g := p.origin.group; g != nil && g.stopping.Load() && t.find(name) == p {
+		t.mu.Lock()
+		if t.lost == nil {
+			t.lost = make(map[string]*Group)
 		}
-		s.lost[name] = g
+		t.lost[name] = g
+		t.some.Store(true)
+		t.mu.Unlock()
 	}
-	return true
+	return t.byName.CompareAndDelete(name, p)
+}
+
+// pass gives a name from one to another.
+func (t *names) pass(name string, from, to *proc) bool {
+	return t.byName.CompareAndSwap(name, from, to)
 }
 
 func (t *names) find(name string) *proc {
-	s := t.at(name)
-	s.mu.RLock()
-	p := s.byID[name]
-	s.mu.RUnlock()
-	return p
+	p, _ := t.byName.Load(name)
+	has, _ := p.(*proc)
+	return has
 }
 
 // missing is the error for a name that nobody has.
 func (t *names) missing(name string) error {
-	s := t.at(name)
-	s.mu.RLock()
-	g := s.lost[name]
-	if p := s.byID[name]; p != nil { // it is ending, and has its name to the last
+	t.mu.Lock()
+	g := t.lost[name]
+	t.mu.Unlock()
+	if p := t.find(name); p != nil { // it is ending, and has its name to the last
 		g = p.origin.group
 	}
-	s.mu.RUnlock()
 	err := noProc(name)
 	if g != nil && g.Explain != nil {
 		return g.Explain(err)
@@ -94,21 +79,16 @@ func (t *names) missing(name string) error {
 
 // forget drops what was remembered for a group that is no longer stopping.
 func (t *names) forget(g *Group) {
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.Lock()
-		maps.DeleteFunc(s.lost, func(_ string, of *Group) bool { return of == g })
-		s.mu.Unlock()
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.lost, func(_ string, of *Group) bool { return of == g })
+	t.some.Store(len(t.lost) > 0)
 }
 
 // Names returns the registered names in order.
 func (n *Node) Names() (all []string) {
-	for i := range n.names.shards {
-		s := &n.names.shards[i]
-		s.mu.RLock()
-		all = slices.AppendSeq(all, maps.Keys(s.byID))
-		s.mu.RUnlock()
+	for name := range n.names.byName.Range {
+		all = append(all, name.(string))
 	}
 	slices.Sort(all)
 	return all

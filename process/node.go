@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"os"
 	"slices"
@@ -59,7 +58,6 @@ type Node struct {
 func NewNode(spec NodeSpec) *Node {
 	n := &Node{name: cmp.Or(spec.Name, "node"), grace: cmp.Or(spec.Grace, 100*time.Millisecond),
 		callTimeout: cmp.Or(spec.CallTimeout, 5*time.Second), start: time.Now(), stderr: os.Stderr}
-	n.names.seed = maphash.MakeSeed()
 	n.deadlines.node = n
 	n.deadlines.next.Store(never)
 	n.root = &proc{node: n, b: root{}, origin: &origin{kind: "root", values: spec.Values, grace: Infinity}}

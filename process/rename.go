@@ -65,15 +65,3 @@ func (p *proc) takeName(name string, from *proc) (taken bool, err error) {
 	p.setName(name)
 	return true, nil
 }
-
-// pass gives a name from one to another.
-func (t *names) pass(name string, from, to *proc) bool {
-	s := t.at(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byID[name] != from {
-		return false
-	}
-	s.byID[name] = to
-	return true
-}
