@@ -88,7 +88,9 @@ var climbs = []climb{
 	{work: "timer", counts: timers, bytes: 1500, lines: []line{
 		{"timer", "set one of n timers", "ns", false, false}}},
 	{work: "million", counts: many, bytes: 3000, lines: []line{
-		{"million", "a tree of n workers, memory", "MB", true, false},
+		{"million", "n idle processes, memory", "MB", true, false}}},
+	{work: "million tree", counts: many, bytes: 3000, lines: []line{
+		{"million tree", "a tree of n workers, memory", "MB", true, false},
 		{"million stop", "stop a tree of n workers", "s", true, false}}},
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,6 +42,7 @@ var full = map[string]counts{
 	"name":         {N: 20_000, K: 500_000},
 	"timer":        {N: 100_000, K: 200},
 	"million":      {N: 1_000_000},
+	"million tree": {N: 1_000_000},
 }
 
 var sizes = []size{
@@ -63,6 +65,7 @@ var sizes = []size{
 		"name":         {N: 200, K: 1000},
 		"timer":        {N: 200, K: 10},
 		"million":      {N: 1000},
+		"million tree": {N: 1000},
 	}},
 	{"small", 3, time.Second, 20 * time.Second, map[string]counts{
 		"spawn":        {N: 10_000},
@@ -93,9 +96,9 @@ func (s size) skips(p peer, work string) string {
 	switch {
 	case p.only != nil && !slices.Contains(p.only, work):
 		return "it differs elsewhere"
-	case work == "million" && s.name == "two" && p.role != own:
+	case strings.HasPrefix(work, "million") && s.name == "two" && p.role != own:
 		return "it takes too long for this size"
-	case work == "million" && s.name == "night" && (p.dir == "ergo" || p.dir == "hollywood"):
+	case strings.HasPrefix(work, "million") && s.name == "night" && (p.dir == "ergo" || p.dir == "hollywood"):
 		return "it would take more than 20 GB"
 	}
 	return ""

@@ -58,7 +58,8 @@ var Workloads = []Workload{
 	{"monitor", "processes", "", []string{"monitor"}, monitor},
 	{"name", "names", "look-ups", []string{"name", "lookup"}, name},
 	{"timer", "timers", "milliseconds", []string{"timer"}, timer},
-	{"million", "workers", "", []string{"million", "million stop"}, million},
+	{"million", "processes", "", []string{"million"}, million},
+	{"million tree", "workers", "", []string{"million tree", "million stop"}, millionTree},
 }
 
 // Find returns the workload with that name.

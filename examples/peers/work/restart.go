@@ -50,6 +50,7 @@ type nursery struct {
 	up   chan birth
 	refs []Ref
 	stop func() error
+	alarm
 }
 
 func startNursery(b *Bench, d Driver) (*nursery, error) {
@@ -67,24 +68,27 @@ func startNursery(b *Bench, d Driver) (*nursery, error) {
 	return n, nil
 }
 
-// patience is how long nobody waits in vain for a child.
-const patience = 3 * time.Second
-
 // grow waits for a child that starts.
 func (n *nursery) grow() bool {
-	c, ok := take(n.within(patience), n.up)
-	if ok {
+	select {
+	case c := <-n.up:
 		n.refs[c.i] = c.ref
+		return true
+	case <-n.rings():
+		return false
 	}
-	return ok
 }
 
 // answers reports whether a child answers.
 func (n *nursery) answers(i int) bool {
 	p := &probe{make(chan struct{}, 1)}
 	n.d.Send(n.refs[i], p)
-	_, ok := take(n.within(patience), p.c)
-	return ok
+	select {
+	case <-p.c:
+		return true
+	case <-n.rings():
+		return false
+	}
 }
 
 // restart crashes one of N children, waits until the next one answers, and so

@@ -43,6 +43,28 @@ func (t *tally) wait(b *Bench, what string, n int) (at time.Time, wrong string) 
 	return at, wrong
 }
 
+// patience is how long nobody waits in vain.
+const patience = 3 * time.Second
+
+// An alarm rings for those who wait in vain. It is set anew now and then only:
+// to set it for each wait would cost as much as half of what is measured.
+type alarm struct {
+	t   *time.Timer
+	set time.Time
+}
+
+// rings is where it does, in three to four seconds.
+func (a *alarm) rings() <-chan time.Time {
+	switch now := time.Now(); {
+	case a.t == nil:
+		a.t, a.set = time.NewTimer(patience+time.Second), now
+	case now.Sub(a.set) > time.Second:
+		a.t.Reset(patience + time.Second)
+		a.set = now
+	}
+	return a.t.C
+}
+
 // within is when waiting for d ends, or for all if that is sooner.
 func (b *Bench) within(d time.Duration) time.Time {
 	if t := time.Now().Add(d); t.Before(b.Until) {

@@ -101,8 +101,36 @@ func tree(b *Bench, d Driver) error {
 	return nil
 }
 
-// million does the same, and looks at the memory of the whole program.
+// million spawns N processes, and looks at the memory of the whole program.
 func million(b *Bench, d Driver) error {
+	p, ok := d.(Spawner)
+	if !ok {
+		return lacks("processes")
+	}
+	alive := newTally(b.N)
+	refs := make([]Ref, b.N)
+	before, err := resident()
+	if err != nil {
+		return err
+	}
+	for i := range refs {
+		refs[i] = p.Spawn(func() Handler { return &idler{alive: alive} })
+	}
+	time.Sleep(100 * time.Millisecond) // some are still on their way to being idle
+	after, err := resident()
+	if err != nil {
+		return err
+	}
+	for _, r := range refs {
+		p.Send(r, ping)
+	}
+	_, wrong := alive.wait(b, "answered", b.N)
+	b.Emit(Row{Name: "million", Value: float64(after-before) / 1e6, Failed: wrong})
+	return nil
+}
+
+// millionTree is tree with a look at the memory of the whole program.
+func millionTree(b *Bench, d Driver) error {
 	before, err := resident()
 	if err != nil {
 		return err
@@ -116,7 +144,7 @@ func million(b *Bench, d Driver) error {
 	if err != nil {
 		return err
 	}
-	b.Emit(Row{Name: "million", Value: float64(after-before) / 1e6, Detail: map[string]float64{"start s": took.Seconds()}})
+	b.Emit(Row{Name: "million tree", Value: float64(after-before) / 1e6, Detail: map[string]float64{"start s": took.Seconds()}})
 	r, err := f.end("million stop")
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 var toySizes = map[string][2]int{
 	"send 1-1": {0, 1000}, "send 2-1": {0, 1000}, "send 2-8": {0, 1600}, "call": {0, 100}, "spin": {0, 10},
 	"pingpong": {10, 10}, "deep": {10, 10}, "block": {20, 5}, "restart": {10, 50}, "restart many": {100, 50},
-	"burst": {100, 50}, "tree": {300, 0}, "million": {300, 0}, "timer": {50, 20}, "name": {50, 100},
+	"burst": {100, 50}, "tree": {300, 0}, "million tree": {300, 0}, "timer": {50, 20}, "name": {50, 100},
 }
 
 // playOn runs a workload on a toy, in a bubble. What could not be measured at all
@@ -80,7 +80,7 @@ func TestFaultsShow(t *testing.T) {
 		{"tree", faults{stopUnawaited: true}, "lesser: only"},
 		{"tree", faults{noTerminate: true}, "failed: 0 of 300 workers ended"},
 		{"tree", faults{stopFails: true}, "error: something is still there"},
-		{"million", faults{stopInOrder: true}, "lesser: not in reverse order"},
+		{"million tree", faults{stopInOrder: true}, "lesser: not in reverse order"},
 		{"monitor", faults{dropDown: true}, "failed: 99 of 100 were told"},
 		{"name", faults{forgetNames: true}, "not found"},
 		{"timer", faults{dropTimer: true}, "failed: 1 of 50 timers lost"},

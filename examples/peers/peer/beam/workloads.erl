@@ -114,11 +114,19 @@ run("tree", N, _) ->
     Took = stop_tree(S),
     ended("tree stop", F, Took / N);
 run("million", N, _) ->
+    erlang:garbage_collect(),
+    Me = self(), Before = resident(),
+    Ps = [spawn(?MODULE, idler, [Me]) || _ <- lists:seq(1, N)],
+    timer:sleep(100),
+    After = resident(),
+    [P ! ping || P <- Ps],
+    counted("million", "answered", N, count(alive, N), (After - Before) / 1.0e6);
+run("million tree", N, _) ->
     Before = resident(),
     F = forest(N),
     T0 = now_ns(), S = start_tree(F), T1 = now_ns(),
     erlang:garbage_collect(),
-    row("million", (resident() - Before) / 1.0e6, [{detail, "start s", (T1 - T0) / 1.0e9}]),
+    row("million tree", (resident() - Before) / 1.0e6, [{detail, "start s", (T1 - T0) / 1.0e9}]),
     Took = stop_tree(S),
     ended("million stop", F, Took / 1.0e9);
 run("monitor", N, _) ->
