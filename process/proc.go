@@ -24,27 +24,23 @@ const (
 // proc is one process. It is its own context.
 //
 // There may be millions, so it is kept to 256 bytes (a test says so): what few
-// need is in the extension, what siblings share is in their origin.
+// need is in the extension, what siblings share is in their origin. Senders look
+// at the first half, the process writes to the second, while both are busy: they
+// would slow each other down if they met in a cache line.
 type proc struct {
-	// What senders touch, guarded by mu but for the atomics.
 	mu    sync.Mutex
 	marks atomic.Uint32
-	left  atomic.Int32 // see took
+	place uint32 // in the table, guarded by that
 	flags
-	taken uint64 // how many were ever taken out of the queue
-	queue mailbox.Queue[envelope]
+	node  *Node
+	queue mailbox.Queue[envelope] // guarded by mu
 
-	// Owned by the goroutine that runs the process.
-	batch  mailbox.Batch[envelope]
-	inHand any // what is being handled, for the crash report
-
-	// Set at birth, never changed; only b is nil once dead (under mu).
+	// Set at birth, never changed; only b and runFn are nil once dead (under mu).
 	b      Behaviour
-	node   *Node
-	runFn  func() // p.run, bound once
-	parent *proc  // who started it linked; nil for the root and unlinked ones
+	parent *proc // who started it linked; nil for the root and unlinked ones
 	origin *origin
 	id     uint64
+	runFn  func() // p.run, bound once
 	label  string // path element
 	born   time.Duration
 
@@ -55,8 +51,13 @@ type proc struct {
 	mourners waiters // who waits for its death, its starter for its Init
 	x        *extension
 
-	siblings links  // its place among its parent's links, guarded by the parent's mu
-	place    uint32 // in the table, guarded by that
+	siblings links // its place among its parent's links, guarded by the parent's mu
+
+	taken uint64       // how many were ever taken out of the queue; guarded by mu
+	left  atomic.Int32 // see took
+	// Owned by the goroutine that runs the process.
+	batch  mailbox.Batch[envelope]
+	inHand any // what is being handled, for the crash report
 }
 
 // flags are the small things, guarded by mu.
