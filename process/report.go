@@ -103,7 +103,6 @@ func (p *proc) reportCrash(reason error) {
 	if !p.node.wants(Crashed) {
 		return
 	}
-	deepen(false) // to format takes room
 	r := &CrashReport{PID: PID{p}, Runs: runs(p.b), Reason: reason, Age: (p.node.since() - p.born).Round(time.Millisecond)}
 	if frail := p.frail(); frail != nil { // nearly always there is nobody but a supervisor
 		r.Neighbours = p.neighbours(frail)

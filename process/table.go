@@ -46,7 +46,7 @@ func (t *table) remove(p *proc) {
 		*at = nil
 		s.free = append(s.free, p.place)
 	}
-	if len(s.free) == int(s.used) { // nobody is left: forget how many there were
+	if s.used > pageSize && len(s.free) == int(s.used) { // nobody is left: forget how many there were
 		s.pages, s.free, s.used = nil, nil, 0
 	}
 }
