@@ -162,6 +162,7 @@ func (p *proc) take(e *envelope, rest state) found {
 			}
 		}
 		if p.batch.Next(e, &p.node.chunks) {
+			p.recount()
 			break
 		}
 		p.mu.Lock()
@@ -169,33 +170,32 @@ func (p *proc) take(e *envelope, rest state) found {
 			p.mu.Unlock()
 			continue
 		}
-		if p.queue.Len() == 0 {
+		n := p.queue.Len()
+		if n == 0 {
 			p.state = rest
 			p.mu.Unlock()
 			return nothing
 		}
-		n := p.queue.Len()
 		p.taken += uint64(n)
 		p.queue.Take(e, &p.batch)
-		p.mu.Unlock()
-		if n == 1 && !p.marked(markLimited) {
-			return something
+		if n > 1 {
+			p.left.Store(int32(n - 1))
 		}
+		p.mu.Unlock()
 		break
-	}
-	p.took(e)
-	return something
-}
-
-// took keeps the counts of a mailbox right for those who look from outside. In
-// a long one they are told now and then only, for that is not cheap.
-func (p *proc) took(e *envelope) {
-	if n := p.batch.Len(); n < 64 || n%16 == 0 {
-		p.left.Store(int32(n))
 	}
 	if p.marked(markLimited) && e.kind.countsAgainstLimit() {
 		p.mu.Lock()
 		p.x.users--
 		p.mu.Unlock()
+	}
+	return something
+}
+
+// recount tells those who look from outside how many of a batch are left. While
+// there are many that is done now and then only, for it is not cheap.
+func (p *proc) recount() {
+	if n := p.batch.Len(); n < 64 || n%16 == 0 {
+		p.left.Store(int32(n))
 	}
 }

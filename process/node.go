@@ -60,7 +60,7 @@ func NewNode(spec NodeSpec) *Node {
 		callTimeout: cmp.Or(spec.CallTimeout, 5*time.Second), start: time.Now(), stderr: os.Stderr}
 	n.deadlines.node = n
 	n.deadlines.next.Store(never)
-	n.root = &proc{node: n, b: root{}, origin: &origin{kind: "root", values: spec.Values, grace: Infinity}}
+	n.root = &proc{node: n, b: root{}, origin: &origin{shared: shared{kind: "root", values: spec.Values, grace: Infinity}}}
 	n.root.trap, n.root.inited = true, true
 	n.root.runFn = n.root.run
 	n.SetProbe(spec.Probe)

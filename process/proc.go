@@ -54,7 +54,7 @@ type proc struct {
 	siblings links // its place among its parent's links, guarded by the parent's mu
 
 	taken uint64       // how many were ever taken out of the queue; guarded by mu
-	left  atomic.Int32 // see took
+	left  atomic.Int32 // of the batch; see recount
 	// Owned by the goroutine that runs the process.
 	batch  mailbox.Batch[envelope]
 	inHand any // what is being handled, for the crash report
@@ -103,6 +103,11 @@ func (p *proc) setMark(m uint32, on bool) {
 
 // An origin is what a process has in common with its siblings, who share one.
 type origin struct {
+	shared
+	at atomic.Pointer[string] // see place
+}
+
+type shared struct {
 	values context.Context
 	group  *Group
 	kind   string

@@ -381,3 +381,31 @@ func TestEveryCrashIsReported(t *testing.T) {
 		}
 	})
 }
+
+// Who looks from outside sees how much waits, also of what has been taken out of
+// the queue in one go.
+func TestMailboxSeenFromOutside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := processtest.Context(t)
+		step := make(chan struct{})
+		pid := start(t, ctx, process.Spec{})
+		const n = 300
+		for range n {
+			if err := process.Send(ctx, pid, do(func(context.Context, *script) error { <-step; return nil })); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for handled := range n {
+			synctest.Wait()
+			i := pid.Info()
+			waiting := n - handled - 1
+			if handled == 0 && i.Mailbox != waiting || i.Mailbox < waiting || i.Mailbox >= waiting+16 || waiting < 64 && i.Mailbox != waiting {
+				t.Fatalf("in the handler of message %d, %d wait: want %d, or a few more while there are many", handled+1, i.Mailbox, waiting)
+			}
+			if int(i.Taken)+i.Mailbox != n {
+				t.Fatalf("%d taken and %d waiting, of %d", i.Taken, i.Mailbox, n)
+			}
+			step <- struct{}{}
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strconv"
 	"time"
 )
 
@@ -181,7 +182,7 @@ func (p *proc) child(birth *Birth, spec *Spec) *proc {
 // originFor is the origin of a child of p, made anew only if the one before had
 // another. p.mu is held.
 func (p *proc) originFor(birth *Birth, spec *Spec) *origin {
-	o := origin{values: p.origin.values, group: p.origin.group, kind: spec.Kind, caller: spec.Caller, grace: p.node.grace, limit: spec.Limit}
+	o := shared{values: p.origin.values, group: p.origin.group, kind: spec.Kind, caller: spec.Caller, grace: p.node.grace, limit: spec.Limit}
 	_, o.raw = spec.Behaviour.(runner)
 	_, o.heeds = spec.Behaviour.(function)
 	own := false // values can be of a type that is not comparable
@@ -203,15 +204,31 @@ func (p *proc) originFor(birth *Birth, spec *Spec) *origin {
 	if !own && x.offspring != nil && x.offspring.like(&o) {
 		return x.offspring
 	}
-	shared := o
+	made := &origin{shared: o}
 	if !own {
-		x.offspring = &shared
+		x.offspring = made
 	}
-	return &shared
+	return made
+}
+
+// place is "file:line" of the code that started the process. Reports of many
+// crashes ask for it again and again, so it is kept.
+func (o *origin) place() string {
+	if at := o.at.Load(); at != nil {
+		return *at
+	}
+	var at string
+	if o.caller != 0 {
+		if f, _ := runtime.CallersFrames([]uintptr{o.caller}).Next(); f.File != "" {
+			at = f.File + ":" + strconv.Itoa(f.Line)
+		}
+	}
+	o.at.Store(&at)
+	return at
 }
 
 // like reports whether two origins are equal, if their values are.
-func (o *origin) like(p *origin) bool {
+func (o *shared) like(p *shared) bool {
 	return o.group == p.group && o.kind == p.kind && o.caller == p.caller && o.grace == p.grace &&
 		o.limit == p.limit && o.raw == p.raw && o.heeds == p.heeds
 }
