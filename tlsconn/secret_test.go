@@ -112,6 +112,9 @@ func (w *witness) inspect(ctx context.Context) (seen int) {
 		}
 		status, err2 := system.Status(ctx, pid)
 		if err := errors.Join(err, err2); err != nil {
+			if gone, ok := errors.AsType[*process.ExitError](err); ok && gone.PID == pid {
+				continue // it has ended this moment
+			}
 			w.t.Error(err)
 		}
 		w.see(pid, pid.Info(), state, status)
