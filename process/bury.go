@@ -63,11 +63,14 @@ func (p *proc) bury(outcome error, abandoned bool) {
 	}
 	p.burying = true
 	name, reason := p.name(), p.reason
+	kept := p.x != nil && p.x.keepers.Len() > 0 // no more can come: p is fenced
 	p.mu.Unlock()
 	if name != "" && p.node.names.release(name, p) {
 		p.named(Unregistered, name, nil)
 	}
-	p.forgotten()
+	if kept {
+		p.forgotten()
+	}
 	if p.node.wants(Exited) {
 		p.note(Exited, nil, nil, reason)
 	}

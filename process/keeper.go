@@ -50,14 +50,11 @@ func Unkeep(pid PID, k Keeper) {
 	}
 }
 
-// forgotten tells the keepers of a process that is being buried. No more can come:
-// it is fenced.
+// forgotten tells the keepers of a process that is being buried.
 func (p *proc) forgotten() {
 	p.mu.Lock()
-	var all []Keeper
-	if p.x != nil {
-		all, p.x.keepers = p.x.keepers.All(), struct0(p.x.keepers)
-	}
+	all := p.x.keepers.All()
+	p.x.keepers = struct0(p.x.keepers)
 	p.mu.Unlock()
 	for _, k := range all {
 		p.forgottenBy(k)
