@@ -32,7 +32,7 @@ func (p *proc) abandon() {
 		p.emit(Event{Kind: Abandoned, Level: LevelError, Text: "goroutine abandoned: it did not return from its handler",
 			Reason: reason, Detail: &AbandonReport{PID: PID{p}, Grace: p.origin.grace, Stack: stack}})
 	}
-	p.bury(nil, true)
+	p.bury(nil, true).launch()
 }
 
 // spare gives a goroutine that is not blocked, but has not had its turn on a busy
@@ -50,13 +50,16 @@ func (p *proc) spare() {
 // have forgotten it; the probe is told; whoever asks finds it dead; those linked
 // to it, those who watch it and the one who started it are told. Nothing of p
 // arrives anywhere after that.
-func (p *proc) bury(outcome error, abandoned bool) {
+//
+// If its parent was idle, and is the last to be told, bury returns it: to be run
+// by the goroutine of p, which has nothing more to do. Else nil.
+func (p *proc) bury(outcome error, abandoned bool) (next *proc) {
 	p.mark(markFenced)
 	p.mu.Lock()
 	if p.burying { // it was abandoned, and now its goroutine has come back
 		p.forget()
 		p.mu.Unlock()
-		return
+		return nil
 	}
 	if !p.doomed() {
 		p.conclude(outcome)
@@ -77,7 +80,7 @@ func (p *proc) bury(outcome error, abandoned bool) {
 	var r remains
 	p.lay(&r, abandoned)
 	r.after.now()
-	r.tell(p, reason)
+	return r.tell(p, reason)
 }
 
 // remains are those who are still to be told of a death, and are told without
@@ -94,10 +97,14 @@ type others struct {
 	watched, watching []*monitor
 }
 
-func (r *remains) tell(p *proc, reason error) {
-	// A link signals an end; it cannot fail.
+func (r *remains) tell(p *proc, reason error) (next *proc) {
 	if r.parent != nil {
-		_ = r.parent.exitSignal(p, reason, true)
+		var after aftermath
+		r.parent.linkBroke(p, reason, &after)
+		if r.others == nil && !r.mourned {
+			next, after.launch = after.launch, nil
+		}
+		after.now()
 	}
 	if r.others != nil {
 		r.others.tell(p, reason)
@@ -108,11 +115,14 @@ func (r *remains) tell(p *proc, reason error) {
 		p.mourners.clear(mournerSide)
 		p.mu.Unlock()
 	}
+	return next
 }
 
 func (o *others) tell(p *proc, reason error) {
 	for _, q := range o.links {
-		_ = q.exitSignal(p, reason, true) // as above
+		var after aftermath
+		q.linkBroke(p, reason, &after)
+		after.now()
 	}
 	for _, m := range o.watched {
 		m.fire(reason)
@@ -165,7 +175,7 @@ func (p *proc) layRest() *others {
 // forget drops what belongs to the process's goroutine, which has come back.
 // p.mu is held.
 func (p *proc) forget() {
-	p.b, p.runFn, p.inHand, p.batch = nil, nil, nil, mailbox.Batch[envelope]{}
+	p.b, p.liveFn, p.inHand, p.batch = nil, nil, nil, mailbox.Batch[envelope]{}
 	p.left.Store(0)
 	p.node.table.remove(p)
 }

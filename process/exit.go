@@ -40,24 +40,34 @@ func decide(trap, fromParent, raw bool, reason error) (fate, error) {
 	return ignored, nil
 }
 
-// exitSignal brings an exit signal from another process to p; by link or by
-// SendExit.
-func (p *proc) exitSignal(from *proc, reason error, byLink bool) error {
+// exitSignal brings an exit signal that another process sends to p.
+func (p *proc) exitSignal(from *proc, reason error) error {
 	p.mu.Lock()
-	switch {
-	case byLink && !p.dropLink(from), // unlinked meanwhile
-		p.doomed(), p.burying, p.isRoot():
+	if p.doomed() || p.burying || p.isRoot() {
 		p.mu.Unlock()
 		return nil
-	case !byLink && from.fenced():
+	}
+	if from.fenced() {
 		p.mu.Unlock()
 		return from.refusal()
 	}
 	var after aftermath
-	p.signalled(from, reason, byLink, &after)
+	p.signalled(from, reason, false, &after)
 	p.mu.Unlock()
 	after.now()
 	return nil
+}
+
+// linkBroke brings the exit signal of one that was linked to p, and has ended.
+func (p *proc) linkBroke(from *proc, reason error, after *aftermath) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.dropLink(from) { // unlinked meanwhile
+		return
+	}
+	if !p.doomed() && !p.burying && !p.isRoot() {
+		p.signalled(from, reason, true, after)
+	}
 }
 
 // signalled is what an exit signal does. p.mu is held.
@@ -141,7 +151,7 @@ func SendExit(ctx context.Context, to Target, reason error) error {
 	if err != nil {
 		return err
 	}
-	return p.exitSignal(self, reason, false)
+	return p.exitSignal(self, reason)
 }
 
 // Kill ends a process whatever it traps, with [ErrKilled]: it cannot act any

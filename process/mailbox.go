@@ -123,14 +123,18 @@ type resumption struct {
 
 func (r resumption) now() {
 	if r.launch != nil {
-		launch(r.launch.runFn)
+		r.launch.launch()
 	} else if r.wake != nil {
 		r.wake <- struct{}{}
 	}
 }
 
-// launch is where every goroutine of coppice starts.
-func launch(run func()) { go run() }
+// launch is where every goroutine of coppice starts. For nobody it does nothing.
+func (p *proc) launch() {
+	if p != nil {
+		go p.liveFn()
+	}
+}
 
 // What next found.
 type found uint8

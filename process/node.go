@@ -62,7 +62,7 @@ func NewNode(spec NodeSpec) *Node {
 	n.deadlines.next.Store(never)
 	n.root = &proc{node: n, b: root{}, origin: &origin{shared: shared{kind: "root", values: spec.Values, grace: Infinity}}}
 	n.root.trap, n.root.inited = true, true
-	n.root.runFn = n.root.run
+	n.root.liveFn = n.root.live
 	n.SetProbe(spec.Probe)
 	return n
 }
@@ -172,7 +172,7 @@ func (n *Node) youngest() *proc {
 // stopOne shuts one process down and reports whether it obeyed.
 func (n *Node) stopOne(ctx context.Context, p *proc) bool {
 	// The root is never fenced here, so the signal cannot be refused.
-	_ = p.exitSignal(n.root, ErrShutdown, false)
+	_ = p.exitSignal(n.root, ErrShutdown)
 	limit := shutdown
 	if p.origin.kind == KindSupervisor {
 		limit = Infinity

@@ -35,12 +35,12 @@ type proc struct {
 	node  *Node
 	queue mailbox.Queue[envelope] // guarded by mu
 
-	// Set at birth, never changed; only b and runFn are nil once dead (under mu).
+	// Set at birth, never changed; only b and liveFn are nil once dead (under mu).
 	b      Behaviour
 	parent *proc // who started it linked; nil for the root and unlinked ones
 	origin *origin
 	id     uint64
-	runFn  func() // p.run, bound once
+	liveFn func() // p.live, bound once
 	label  string // path element
 	born   time.Duration
 

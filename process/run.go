@@ -24,29 +24,39 @@ type Behaviour interface {
 	Terminate(ctx context.Context, reason error) error
 }
 
+// live is what a goroutine does: it runs a process, and after the end of that one
+// the parent whom it has woken, if there is nothing else to do first. So a crash
+// and the restart that follows are one goroutine's work.
+func (p *proc) live() {
+	for p != nil {
+		p = p.run()
+	}
+}
+
 // run is one activation: from a message until the mailbox is empty again, or
-// the process ends. There is one recover for all of it.
+// the process ends. There is one recover for all of it. It returns who is to be
+// run next, see bury.
 //
 // It does not stay in the way of the receiver's address in a stack trace: that
 // is how a process's goroutine is found (see PID.Stack).
 //
 //go:noinline
-func (p *proc) run() {
+func (p *proc) run() (next *proc) {
 	finished := false
 	defer func() {
 		if !finished {
-			p.finish(p.unwound(recover()))
+			p.finish(p.unwound(recover())).launch()
 		}
 	}()
 	outcome, ended := p.turns()
 	finished = true
 	if !ended {
-		return
+		return nil
 	}
 	if !Clean(outcome) && p.node.wants(Crashed) {
 		deepen(false) // there is something to report, and that takes room
 	}
-	p.finish(outcome)
+	return p.finish(outcome)
 }
 
 // deepen has the goroutine's stack grow to 4 kB now, if it is smaller: that costs
@@ -192,25 +202,36 @@ func (p *proc) unwound(value any) error {
 
 // finish runs on the process's own goroutine when it ends: Terminate if that is
 // due, the crash report, the burial. It must come to the burial whatever user
-// code does, so each part has its own guard.
-func (p *proc) finish(outcome error) {
-	defer func() { p.bury(outcome, false) }()
+// code does, so each part has its own guard. It returns who is to be run next.
+func (p *proc) finish(outcome error) (next *proc) {
+	back := false // not if user code calls Goexit: then nobody gets what is returned
+	defer func() {
+		if next = p.bury(outcome, false); !back {
+			next.launch()
+		}
+	}()
 	if !p.inited {
 		outcome = p.failStart(outcome)
-		return
+		back = true
+		return nil
 	}
 	if p.doomed() {
-		return
+		back = true
+		return nil
 	}
 	// Deferred, because after an Exit in Terminate nothing else runs any more.
 	// A panic is reported even if its value makes a clean reason.
+	terminated := false
 	defer func() {
 		_, panicked := outcome.(*PanicError)
 		if (panicked || !Clean(outcome)) && !p.doomed() {
 			p.reportCrash(outcome)
 		}
+		back = terminated
 	}()
 	p.terminate(&outcome)
+	terminated = true
+	return nil
 }
 
 // terminate calls the behaviour's Terminate. If that fails, its failure is the

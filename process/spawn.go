@@ -153,7 +153,7 @@ func (p *proc) spawn(ctx context.Context, spec *Spec, starter *waiter, m *monito
 	if spec.Name != "" {
 		c.named(Registered, spec.Name, p)
 	}
-	launch(c.runFn)
+	c.launch()
 	return c, nil
 }
 
@@ -175,7 +175,7 @@ func (p *proc) child(birth *Birth, spec *Spec) *proc {
 	if spec.Name != "" {
 		c.setName(spec.Name)
 	}
-	c.runFn = c.run
+	c.liveFn = c.live
 	return c
 }
 
