@@ -56,7 +56,11 @@ func (p *proc) run() (next *proc) {
 	if !Clean(outcome) && p.node.wants(Crashed) {
 		deepen(false) // there is something to report, and that takes room
 	}
-	return p.finish(outcome)
+	if next = p.finish(outcome); p.origin.raw { // it may have locked its goroutine to a thread
+		next.launch()
+		return nil
+	}
+	return next
 }
 
 // deepen has the goroutine's stack grow to 4 kB now, if it is smaller: that costs
