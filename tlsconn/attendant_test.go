@@ -174,6 +174,7 @@ func TestKilledSupervisorOfClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait() // inner is another
 			if !sup.Alive() {
 				t.Fatal("the supervisor has given up")
 			}

@@ -405,8 +405,8 @@ func enterLoop(c *suiteCase) {
 		if err != nil {
 			c.fail("start: %v", err)
 		}
-		process.Send(c.ctx, pid, "go on")
 		ref, _ := statem.As[otpEvent](pid)
+		process.Send(c.ctx, pid, "go on")
 		return ref
 	}
 	for _, name := range []string{"armitage", ""} { // with a name, and without
