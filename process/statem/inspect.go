@@ -7,19 +7,19 @@ import "slices"
 // anything does.
 func (r *runner[S, E, D]) InspectState() any {
 	var data any
-	if inspect := r.machine.spec.Inspect; inspect != nil {
+	if inspect := r.at.of.spec.Inspect; inspect != nil {
 		data = inspect(r.data)
 	}
-	m := &r.rule
-	if !r.unseen && len(m.ahead)+len(m.postponed)+len(m.timeouts) == 0 {
+	a := r.agenda
+	if a == nil || !a.unseen && a.rule.isDone() {
 		return struct {
 			State S
 			Data  any
-		}{r.in, data}
+		}{r.at.state, data}
 	}
 	var event any // in hand, when it is not the message in hand
-	if r.unseen && !r.hand.expired {
-		event = r.hand.event
+	if a.unseen && !a.hand.expired {
+		event = a.hand.event
 	}
 	return struct {
 		State     S
@@ -28,21 +28,21 @@ func (r *runner[S, E, D]) InspectState() any {
 		Next      []E // inserted, or to be retried
 		Postponed []E // oldest first
 		Timeouts  []Timeout
-	}{r.in, data, event, m.comingEvents(), eventsOf(m.postponed), m.armedTimeouts()}
+	}{r.at.state, data, event, a.comingEvents(), eventsOf(a.postponed), a.armedTimeouts()}
 }
 
 // comingEvents are those ahead of the mailbox, the next one first.
-func (m *rule[S, E]) comingEvents() []E {
+func (m *rule[E]) comingEvents() []E {
 	evs := eventsOf(m.ahead)
 	slices.Reverse(evs)
 	return evs
 }
 
 // armedTimeouts are those that run, in the order in which they were started.
-func (m *rule[S, E]) armedTimeouts() []Timeout {
+func (m *rule[E]) armedTimeouts() []Timeout {
 	names := make([]Timeout, len(m.timeouts))
-	for i, a := range m.timeouts {
-		names[i] = a.which
+	for i := range m.timeouts {
+		names[i] = m.timeouts[i].which
 	}
 	return names
 }

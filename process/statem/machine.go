@@ -1,10 +1,14 @@
 package statem
 
-import "time"
+import (
+	"time"
 
-// This file is the whole rule of a state machine: given one event, the state
-// that its handler named and what the handler asked for, it says which event
-// comes next and which timers run. It calls nobody, reads no clock and starts
+	"github.com/coppice-go/coppice/process"
+)
+
+// This file is the whole rule of a state machine: given one event, whether its
+// handler named another state and what it asked for, it says which event comes
+// next and which timers run. It calls nobody, reads no clock and starts
 // nothing; runner.go does.
 
 // An item is one thing for a handler: an event, or the end of the time-out
@@ -14,50 +18,49 @@ type item[E any] struct {
 	expired bool // the table's time-out; there is no event
 }
 
-// A rule is what the machine knows of one process.
-type rule[S comparable, E any] struct {
-	state     S
-	ahead     []item[E] // to be handled before the mailbox is read; the next one is last
-	postponed []item[E] // put aside until the state changes, oldest first
-	timeouts  []armed[E]
-	due       []Timeout // those of timeouts that have no delay, in order of start
-	orders    []order   // for the runner's timers, since it last looked
-
-	limit func(S) time.Duration // the table's time-out of a state; 0: none
+// A rule is what is to come for one process, besides its mailbox.
+type rule[E any] struct {
+	ahead     []item[E]        // to be handled before the mailbox is read; the next one is last
+	postponed []item[E]        // put aside until the state changes, oldest first
+	timeouts  []armed[E]       // those that run, in order of start
+	stopped   []*process.Timer // of others, for the runner to stop
 }
 
-// begin is the first transition: into the state that Init named.
-func (m *rule[S, E]) begin(first S, fx *Effects[E]) {
-	m.state = first
-	m.arm(first)
+// begin is the first transition: into the state that Init named. limit is the
+// table's time-out of that state; 0: none.
+func (m *rule[E]) begin(limit time.Duration, fx *Effects[E]) {
+	m.arm(limit)
 	m.follow(fx)
 }
 
-// transition ends the handling of one event. The handler has named the state
-// to go to; fx is what it, and the Enter that followed, asked for.
+// transition ends the handling of one event. Its handler has named a state,
+// another one if changed, which then has this limit; fx is what it, and the
+// Enter that followed, asked for; nil: nothing.
 //
 // The order of what comes after is OTP's: events inserted in this turn, in the
 // order they were given; after a change of state the postponed ones, oldest
 // first; what was ahead before; time-outs without delay; the mailbox.
-func (m *rule[S, E]) transition(ev item[E], to S, fx *Effects[E]) {
-	if fx.Postponed {
+func (m *rule[E]) transition(ev item[E], changed bool, limit time.Duration, fx *Effects[E]) {
+	if fx != nil && fx.Postponed {
 		m.postponed = append(m.postponed, ev)
 	}
 	m.stop(EventTimeout) // any event ends it, wherever it came from
-	if to != m.state {
-		m.state = to
+	if changed {
 		m.retry()
 		m.stop(StateTimeout)
-		m.arm(to)
+		m.arm(limit)
 	}
 	m.follow(fx)
 }
 
 // follow carries out the rest of what was asked for. The last word on each
 // time-out counts: "start, then update" in one turn is "update".
-func (m *rule[S, E]) follow(fx *Effects[E]) {
-	for i, c := range fx.Timeouts {
-		if !mentions(fx.Timeouts[i+1:], c.Which) {
+func (m *rule[E]) follow(fx *Effects[E]) {
+	if fx == nil {
+		return
+	}
+	for i := range fx.Timeouts {
+		if c := &fx.Timeouts[i]; !mentions(fx.Timeouts[i+1:], c.Which) {
 			m.change(c)
 		}
 	}
@@ -67,35 +70,36 @@ func (m *rule[S, E]) follow(fx *Effects[E]) {
 }
 
 // retry puts the postponed events in front of all others.
-func (m *rule[S, E]) retry() {
+func (m *rule[E]) retry() {
 	for i := len(m.postponed) - 1; i >= 0; i-- {
 		m.ahead = append(m.ahead, m.postponed[i])
 	}
-	clear(m.postponed)
-	m.postponed = m.postponed[:0]
+	m.postponed = emptied(m.postponed)
 }
 
 // arm starts the time-out that the table gives to a state. It is the state
 // time-out: what the handler or Enter say about that one replaces it.
-func (m *rule[S, E]) arm(s S) {
-	if d := m.limit(s); d > 0 {
-		m.start(order{which: StateTimeout, after: d}, item[E]{expired: true})
+func (m *rule[E]) arm(limit time.Duration) {
+	if limit > 0 {
+		m.start(armed[E]{which: StateTimeout, after: limit, item: item[E]{expired: true}})
 	}
 }
 
 // next gives what is to be handled before the mailbox is read again.
-func (m *rule[S, E]) next() (it item[E], ok bool) {
+func (m *rule[E]) next() (it item[E], ok bool) {
 	n := len(m.ahead) - 1
 	if n < 0 {
-		if len(m.due) == 0 {
-			return it, false
-		}
-		return m.fire(m.due[0])
+		return m.due()
 	}
 	it, m.ahead[n] = m.ahead[n], it
-	m.ahead = m.ahead[:n]
+	if m.ahead = m.ahead[:n]; n == 0 {
+		m.ahead = emptied(m.ahead)
+	}
 	return it, true
 }
+
+// isDone reports whether nothing is to come.
+func (m *rule[E]) isDone() bool { return len(m.ahead)+len(m.postponed)+len(m.timeouts) == 0 }
 
 // mentions reports whether a time-out is changed in a list.
 func mentions[E any](list []Change[E], which Timeout) bool {
@@ -105,4 +109,15 @@ func mentions[E any](list []Change[E], which Timeout) bool {
 		}
 	}
 	return false
+}
+
+// emptied returns a list without what it held. Its space is kept for the next
+// turn, unless that is much: the machine may now rest for long.
+func emptied[T any](list []T) []T {
+	const much = 16
+	if cap(list) > much {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }

@@ -105,37 +105,43 @@ func (p *program) answer(state string, ev int) (to string, fx Effects[int]) {
 // runRule drives the rule as the runner does, with timers of its own.
 func (p *program) runRule() (log []string) {
 	type timer struct {
-		at  time.Duration
-		seq int
+		which Timeout
+		at    time.Duration
+		seq   int
 	}
 	var (
-		m      = rule[string, int]{limit: func(s string) time.Duration { return p.limits[s] }}
-		timers = map[Timeout]timer{}
+		m      rule[int]
+		state  = "a"
+		timers = map[*process.Timer]timer{}
 		seq    int
 		now    time.Duration
 		inbox  = p.mail
 	)
 	obey := func() {
-		for _, o := range m.orders {
-			delete(timers, o.which)
-			if !o.stop {
+		for _, t := range m.stopped {
+			delete(timers, t)
+		}
+		m.stopped = nil
+		for i := range m.timeouts {
+			if a := &m.timeouts[i]; !a.zero && a.timer == nil {
+				a.timer = new(process.Timer)
 				seq++
-				timers[o.which] = timer{now + o.after, seq}
+				timers[a.timer] = timer{a.which, now + a.after, seq}
 			}
 		}
-		m.orders = m.orders[:0]
 	}
 	receive := func() (it item[int], ok bool) {
-		var first Timeout
-		for which, t := range timers {
-			if f := timers[first]; first == "" || t.at < f.at || t.at == f.at && t.seq < f.seq {
-				first = which
+		var first *process.Timer
+		for k, t := range timers {
+			if f := timers[first]; first == nil || t.at < f.at || t.at == f.at && t.seq < f.seq {
+				first = k
 			}
 		}
-		if first != "" && (len(inbox) == 0 || timers[first].at <= inbox[0].at) {
-			now = timers[first].at
+		if first != nil && (len(inbox) == 0 || timers[first].at <= inbox[0].at) {
+			t := timers[first]
+			now = t.at
 			delete(timers, first)
-			return m.fire(first)
+			return m.fire(t.which)
 		}
 		if len(inbox) == 0 {
 			return it, false
@@ -143,7 +149,7 @@ func (p *program) runRule() (log []string) {
 		it, now, inbox = item[int]{event: inbox[0].ev}, max(now, inbox[0].at), inbox[1:]
 		return it, true
 	}
-	m.begin("a", &Effects[int]{Timeouts: p.enter["a"]})
+	m.begin(p.limits[state], &Effects[int]{Timeouts: p.enter[state]})
 	obey()
 	for len(log) < maxTurns {
 		it, ok := m.next()
@@ -155,9 +161,11 @@ func (p *program) runRule() (log []string) {
 		if it.expired {
 			it.event = expired
 		}
-		log = append(log, fmt.Sprintf("%v %s%d", now, m.state, it.event))
-		to, fx := p.answer(m.state, it.event)
-		m.transition(it, to, &fx)
+		log = append(log, fmt.Sprintf("%v %s%d", now, state, it.event))
+		to, fx := p.answer(state, it.event)
+		changed := to != state
+		state = to
+		m.transition(it, changed, p.limits[state], &fx)
 		obey()
 	}
 	return log

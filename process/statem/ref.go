@@ -108,9 +108,14 @@ type slot[R any] struct {
 }
 
 func (s *slot[R]) give(value any, err error) bool {
+	if !s.Claim() {
+		return false
+	}
 	// Answer made value from an R, so the assertion can fail for one value
 	// only: an R that is a nil interface.
-	return s.Call.Reply(func() { s.answer, _ = value.(R) }, err)
+	s.answer, _ = value.(R)
+	s.Settle(err)
+	return true
 }
 
 // A Reply is the right to answer one call, once. It can be kept, and used in a

@@ -5,27 +5,22 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/process"
 )
 
 // A runner is the process of a machine. All of it is owned by that process.
+//
+// There may be millions, nearly all of them idle, so it is kept to 64 bytes (a
+// test says so); what else it needs now and then is in its stock. And since the
+// goroutine of a process is born with little stack, what is on the way of every
+// event is kept small, with what is rare in functions of its own.
 type runner[S comparable, E, D any] struct {
-	machine *Machine[S, E, D]
-	ctx     context.Context // the process itself; Handle's belongs to one request
-	alive   context.Context // the same, but cancelled only when the process may not act any more
-	rule    rule[S, E]
-	in      S              // where the machine is; rule follows when Enter has returned
-	row     State[S, E, D] // of in
-	data    *D
-	turn    Turn[E]
-	begun   bool
-	hand    item[E] // being handled
-	unseen  bool    // hand is not what came by the mailbox, so reports do not know it
-	timers  map[Timeout]*process.Timer
-	probe   process.Probe // of package system; nil: nobody listens
+	at     *row[S, E, D] // where the machine is
+	data   *D
+	agenda *agenda[E] // nil: nothing is to come but by the mailbox
+	turn   Turn[E]
 }
 
 // begin is the message with which a process starts to run its machine.
@@ -45,23 +40,24 @@ func (r *runner[S, E, D]) Takes(message reflect.Type) bool {
 // Init calls the user's. The caller of Start waits for it, so that everything
 // else is left for later; see Handle.
 func (r *runner[S, E, D]) Init(ctx context.Context) error {
-	if r.machine.init == nil {
+	m, t := r.at.of, &r.turn
+	if m.init == nil {
 		return errNoInit
 	}
-	if name := r.machine.name; name != "" && process.Self(ctx).Name() != name {
-		return fmt.Errorf("%w: the process of machine %q is not registered under that name", ErrMisuse, name)
+	if m.name != "" && process.Self(ctx).Name() != m.name {
+		return fmt.Errorf("%w: the process of machine %q is not registered under that name", ErrMisuse, m.name)
 	}
-	r.ctx, r.alive = ctx, process.Uninterrupted(ctx)
-	t := r.turn.open(ctx, inInit)
-	first, data, err := r.machine.init(t)
+	t.ctx, t.place = ctx, inInit
+	first, data, err := m.init(t)
 	t.place = nowhere
-	if err = cmp.Or(err, t.fault); err != nil {
+	if err = cmp.Or(err, t.fault()); err != nil {
 		return err
 	}
-	if !slices.Contains(r.machine.spec.First, first) {
+	row := r.at.to(first)
+	if row == nil {
 		return fmt.Errorf("%w: Init named state %v, which First does not list", ErrMisuse, first)
 	}
-	r.in, r.row, r.data = first, r.machine.spec.States[first], data
+	r.at, r.data = row, data
 	return process.SendSelf(ctx, begin{})
 }
 
@@ -69,12 +65,8 @@ func (r *runner[S, E, D]) Init(ctx context.Context) error {
 // before the next one. The machine begins with whatever is first in the
 // mailbox: somebody may have written to its name while Init ran.
 func (r *runner[S, E, D]) Handle(ctx context.Context, msg any) error {
-	if !r.begun {
-		r.begun = true
+	if !r.turn.begun {
 		if err := r.begin(); err != nil {
-			return err
-		}
-		if err := r.drain(); err != nil {
 			return err
 		}
 	}
@@ -82,101 +74,194 @@ func (r *runner[S, E, D]) Handle(ctx context.Context, msg any) error {
 	if err != nil || !ok {
 		return err
 	}
-	if r.probe != nil {
+	if r.agenda != nil {
 		r.listen(ctx, msg, it)
 	}
-	_, byTimer := msg.(fired)
-	if err := r.step(it, byTimer); err != nil {
+	if err := r.step(it); err != nil {
 		return err
 	}
-	return r.drain()
+	if r.agenda != nil {
+		return r.drain()
+	}
+	return nil
 }
 
 // drain handles what is ahead of the mailbox. A process that has been ended
 // from outside handles no further event; one that is told to stop does, up to
 // the signal's place in its mailbox.
 func (r *runner[S, E, D]) drain() error {
-	for r.alive.Err() == nil {
-		it, ok := r.rule.next()
+	for r.alive() {
+		it, ok := r.agenda.next()
 		if !ok {
 			break
 		}
-		if err := r.step(it, true); err != nil {
+		r.agenda.hold(it)
+		if err := r.step(it); err != nil {
 			return err
 		}
 	}
+	if r.agenda.isDone() {
+		r.turn.stock.takeBackAgenda(r.agenda)
+		r.agenda = nil
+	}
 	return nil
 }
 
-// receive turns what came by the mailbox into an event. What nobody expected
-// is reported and dropped.
+// alive reports whether the process may still act.
+func (r *runner[S, E, D]) alive() bool { return process.Self(r.turn.ctx).Alive() }
+
+// receive turns what came by the mailbox into an event.
 func (r *runner[S, E, D]) receive(ctx context.Context, msg any) (it item[E], ok bool, err error) {
-	switch msg := msg.(type) {
-	case begin:
-		return it, false, nil
-	case fired:
-		delete(r.timers, msg.which)
-		it, ok = r.rule.fire(msg.which)
-		return it, ok, nil
-	case interface{ event() E }:
-		return item[E]{event: msg.event()}, true, nil
-	case *process.Down:
-		if as, isOurs := msg.Tag.(func(process.Down) E); isOurs {
-			return item[E]{event: as(*msg)}, true, nil
+	switch msg.(type) {
+	case begin, fired, *process.Down, *process.ExitSignal:
+		return r.signalled(ctx, msg)
+	case process.Requester:
+		if q, isOurs := msg.(interface{ event() E }); isOurs {
+			return item[E]{event: q.event()}, true, nil
 		}
-	case *process.ExitSignal:
-		if as := r.machine.spec.Exit; as != nil {
-			return item[E]{event: as(*msg)}, true, nil
-		}
-		if process.Clean(msg.Reason) {
-			return it, false, nil
-		}
-		return it, false, &process.ExitError{PID: msg.From, Name: msg.From.Path(), Reason: msg.Reason}
-	case E:
-		return item[E]{event: msg}, true, nil
 	}
-	process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn, Text: "unexpected message", Msg: msg})
-	return it, false, nil
+	if it.event, ok = msg.(E); !ok {
+		r.unexpected(ctx, msg)
+	}
+	return it, ok, nil
 }
 
-// begin enters the first state and starts what Init asked for.
+// signalled is receive for what is not sent as an event.
+func (r *runner[S, E, D]) signalled(ctx context.Context, msg any) (it item[E], ok bool, err error) {
+	switch msg := msg.(type) {
+	case fired:
+		if it, ok = r.agenda.fire(msg.which); ok {
+			r.agenda.hold(it)
+		}
+	case *process.Down:
+		as, isOurs := msg.Tag.(func(process.Down) E)
+		if !isOurs {
+			r.unexpected(ctx, msg)
+			break
+		}
+		return item[E]{event: as(*msg)}, true, nil
+	case *process.ExitSignal:
+		if as := r.at.of.spec.Exit; as != nil {
+			return item[E]{event: as(*msg)}, true, nil
+		}
+		if !process.Clean(msg.Reason) {
+			err = &process.ExitError{PID: msg.From, Name: msg.From.Path(), Reason: msg.Reason}
+		}
+	}
+	return it, ok, err
+}
+
+// unexpected reports what is then dropped.
+func (r *runner[S, E, D]) unexpected(ctx context.Context, msg any) {
+	process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn, Text: "unexpected message", Msg: msg})
+}
+
+// begin enters the first state and does what Init asked for.
 func (r *runner[S, E, D]) begin() error {
+	r.turn.begun = true
 	r.send()
-	if err := r.enter(r.in); err != nil {
+	if err := r.enter(r.at.state); err != nil {
 		return err
 	}
-	r.rule.begin(r.in, &r.turn.fx)
+	fx := r.turn.effects()
+	if r.at.Timeout == 0 && !fx.last() {
+		r.turn.close()
+		return nil
+	}
+	fx.readClock()
+	r.plan().begin(r.at.Timeout, fx)
+	r.turn.close()
 	r.setTimers()
-	return nil
+	return r.drain()
 }
 
-// step handles one event, from the handler to the timers.
-func (r *runner[S, E, D]) step(it item[E], unseen bool) error {
-	r.hand, r.unseen = it, unseen
-	from, fx := r.in, &r.turn.fx
-	to, err := r.handle(it)
-	r.send()
+// step handles one event, from the handler to the timers. Often nothing but the
+// data has changed.
+func (r *runner[S, E, D]) step(it item[E]) error {
+	next, err := r.handle(it)
 	if err != nil {
 		return err
 	}
-	if to != from {
-		r.in, r.row = to, r.machine.spec.States[to]
+	if next != r.at || r.turn.asked != nil || r.agenda != nil {
+		return r.conclude(it, next)
 	}
-	if to != from || fx.Repeated {
-		if err := r.enter(from); err != nil {
+	return nil
+}
+
+// handle calls the handler of the event and checks what it did. The answers leave
+// at once.
+func (r *runner[S, E, D]) handle(it item[E]) (next *row[S, E, D], err error) {
+	var to S
+	t := &r.turn
+	if it.expired {
+		t.place = inExpired
+		to, err = r.at.Expired(r.data, t)
+	} else {
+		t.place = inHandler
+		to, err = r.at.On(r.data, t, it.event)
+	}
+	t.place = nowhere
+	if t.asked != nil {
+		r.send()
+		err = cmp.Or(err, t.asked.fault)
+	}
+	if err != nil || to == r.at.state {
+		return r.at, err
+	}
+	if next = r.at.to(to); next == nil || t.repeated() {
+		return nil, r.at.refuse(to)
+	}
+	return next, nil
+}
+
+// conclude is what comes after the handler.
+func (r *runner[S, E, D]) conclude(it item[E], next *row[S, E, D]) error {
+	from := r.at
+	r.at = next
+	changed := next != from
+	if changed || r.turn.repeated() {
+		if err := r.enter(from.state); err != nil {
 			return err
 		}
 	}
-	if r.probe != nil {
-		r.listenTo(it, from, to)
+	if r.agenda != nil {
+		r.listenTo(it, from.state, next.state)
 	}
-	r.rule.transition(it, to, fx)
-	r.setTimers()
-	if to != from && process.Wants(r.ctx, process.Changed, process.LevelQuiet) {
-		process.Emit(r.ctx, process.Event{Kind: process.Changed, Text: "state changed", Msg: it.event, Detail: change{from, to}})
+	r.transition(it, changed)
+	r.turn.close()
+	if changed && process.Wants(r.turn.ctx, process.Changed, process.LevelQuiet) {
+		r.tell(it, from.state)
 	}
-	r.hand, r.unseen = item[E]{}, false
 	return nil
+}
+
+// transition has the rule say what is next, unless that can only be the mailbox.
+func (r *runner[S, E, D]) transition(it item[E], changed bool) {
+	var limit time.Duration
+	if changed {
+		limit = r.at.Timeout
+	}
+	fx := r.turn.effects()
+	if r.agenda == nil && limit == 0 && !fx.last() {
+		return
+	}
+	fx.readClock()
+	r.plan().transition(it, changed, limit, fx)
+	r.agenda.letGo()
+	r.setTimers()
+}
+
+// plan returns the agenda, which is made if there is none.
+func (r *runner[S, E, D]) plan() *agenda[E] {
+	if r.agenda == nil {
+		r.agenda = r.turn.stock.newAgenda()
+	}
+	return r.agenda
+}
+
+// tell tells the node's probe of a change of state.
+func (r *runner[S, E, D]) tell(it item[E], from S) {
+	process.Emit(r.turn.ctx, process.Event{Kind: process.Changed, Text: "state changed", Msg: it.event, Detail: change{from, r.at.state}})
 }
 
 // A change is the detail of the event that tells of a change of state.
@@ -187,48 +272,21 @@ func (c change) Each(f func(key string, value any)) {
 	f("to", c.to)
 }
 
-// handle calls the handler of the event and checks what it did.
-func (r *runner[S, E, D]) handle(it item[E]) (to S, err error) {
-	t := &r.turn
-	if it.expired {
-		to, err = r.row.Expired(r.data, t.open(r.ctx, inExpired))
-	} else {
-		to, err = r.row.On(r.data, t.open(r.ctx, inHandler), it.event)
-	}
-	t.place = nowhere
-	if err = cmp.Or(err, t.fault); err != nil {
-		return to, err
-	}
-	return to, r.row.allows(r.in, to, t.fx.Repeated)
-}
-
-// allows refuses a state that the row does not list. The process ends there:
-// to go on would be to run a machine that nobody has drawn.
-func (row *State[S, E, D]) allows(from, to S, repeated bool) error {
-	switch {
-	case to == from:
-		return nil
-	case !slices.Contains(row.To, to):
-		return fmt.Errorf("%w: state %v returned %v, which its To does not list", ErrMisuse, from, to)
-	case repeated:
-		return fmt.Errorf("%w: state %v asked for Repeat and returned another state, %v", ErrMisuse, from, to)
-	}
-	return nil
-}
-
 // enter calls Enter of the row that is now in force. What it asks for joins
 // what the handler asked for, so that for a time-out the last of both counts.
 func (r *runner[S, E, D]) enter(from S) error {
-	if r.row.Enter == nil {
+	if r.at.Enter == nil {
 		return nil
 	}
 	t := &r.turn
-	for again := true; again && r.alive.Err() == nil; again = t.fx.Repeated {
-		t.ctx, t.place, t.fx.Repeated = r.ctx, inEnter, false
-		err := r.row.Enter(r.data, t, from)
+	for again := true; again && r.alive(); again = t.repeated() {
+		if t.place = inEnter; t.asked != nil {
+			t.asked.Repeated = false
+		}
+		err := r.at.Enter(r.data, t, from)
 		t.place = nowhere
 		r.send()
-		if err = cmp.Or(err, t.fault); err != nil {
+		if err = cmp.Or(err, t.fault()); err != nil {
 			return err
 		}
 	}
@@ -237,55 +295,50 @@ func (r *runner[S, E, D]) enter(from S) error {
 
 // Terminate calls the user's.
 func (r *runner[S, E, D]) Terminate(ctx context.Context, reason error) error {
-	if r.probe != nil {
-		r.probe.Event(process.Event{Kind: process.Exited, PID: process.Self(ctx), Reason: reason})
+	if r.agenda != nil {
+		r.agenda.stopTimers()
+		r.listenToEnd(ctx, reason)
 	}
-	terminate := r.machine.spec.Terminate
+	terminate := r.at.of.spec.Terminate
 	if terminate == nil {
 		return nil
 	}
-	t := r.turn.open(ctx, inTerminate)
-	err := terminate(r.data, t, r.in, reason)
+	t := &r.turn
+	t.close()
+	t.ctx, t.place = ctx, inTerminate
+	err := terminate(r.data, t, r.at.state, reason)
 	t.place = nowhere
 	r.send()
-	return cmp.Or(err, t.fault)
+	return cmp.Or(err, t.fault())
 }
 
-// setTimers does to real timers what the rule has ordered. A timer that is
-// stopped never delivers its message, even if that is queued already.
+// setTimers does to real timers what the rule has said. One that is stopped
+// never delivers its message, even if that is queued already.
 func (r *runner[S, E, D]) setTimers() {
-	for _, o := range r.rule.orders {
-		if o.stop {
-			r.timers[o.which].Stop()
-			delete(r.timers, o.which)
-			continue
-		}
-		d := o.after
-		if !o.at.IsZero() {
-			d = max(0, time.Until(o.at))
-		}
-		if r.timers == nil {
-			r.timers = make(map[Timeout]*process.Timer)
-		}
-		r.timers[o.which] = process.After(r.ctx, d, fired{o.which})
+	m := r.agenda
+	for _, t := range m.stopped {
+		t.Stop()
 	}
-	r.rule.orders = r.rule.orders[:0]
+	m.stopped = emptied(m.stopped)
+	for i := range m.timeouts {
+		if a := &m.timeouts[i]; a.timer == nil && !a.zero {
+			a.timer = process.After(r.turn.ctx, a.after, a.which.fired())
+		}
+	}
 }
 
 // send sends the answers that the turn has collected.
 func (r *runner[S, E, D]) send() {
-	if r.probe != nil {
+	a := r.turn.asked
+	if a == nil || len(a.Replies) == 0 {
+		return
+	}
+	if r.agenda != nil {
 		r.listenToReplies()
 	}
-	r.turn.fx.send()
-}
-
-// send sends the answers, in the order in which they were given. Whether
-// somebody still waits for one is no business of the machine's.
-func (fx *Effects[E]) send() {
-	for _, a := range fx.Replies {
-		a.Send()
+	for i := range a.Replies {
+		// Whether somebody still waits for it is no business of the machine's.
+		a.Replies[i].Send()
 	}
-	clear(fx.Replies)
-	fx.Replies = fx.Replies[:0]
+	a.Replies = emptied(a.Replies)
 }

@@ -84,6 +84,9 @@ var ErrMisuse = errors.New("statem: misuse")
 type Machine[S comparable, E, D any] struct {
 	spec   *Spec[S, E, D]
 	states []S // in the order in which they can be reached
+	rows   map[S]*row[S, E, D]
+	entry  row[S, E, D] // where a process is until its Init has named a state
+	stock  *stock[E]
 	name   string
 	init   func(*Turn[E]) (S, *D, error)
 }
@@ -97,7 +100,9 @@ func New[S comparable, E, D any](spec Spec[S, E, D]) (*Machine[S, E, D], error) 
 	if faults := spec.faults(states); len(faults) > 0 {
 		return nil, fmt.Errorf("statem: %s:\n%w", spec.title(), errors.Join(faults...))
 	}
-	return &Machine[S, E, D]{spec: &spec, states: states, name: spec.Name, init: spec.Init}, nil
+	m := &Machine[S, E, D]{spec: &spec, states: states, stock: new(stock[E]), name: spec.Name, init: spec.Init}
+	m.compile()
+	return m, nil
 }
 
 // Must is for machines in package variables: var door = statem.Must(statem.New(...)).
@@ -116,16 +121,16 @@ func Must[S comparable, E, D any](m *Machine[S, E, D], err error) *Machine[S, E,
 //		return hello, &conn{socket: s}, nil
 //	}).Start(ctx)
 func (m *Machine[S, E, D]) With(init func(*Turn[E]) (S, *D, error)) *Machine[S, E, D] {
-	other := *m
+	other := m.clone()
 	other.init = init
-	return &other
+	return other
 }
 
 // Named returns the same machine with another name for its process.
 func (m *Machine[S, E, D]) Named(name string) *Machine[S, E, D] {
-	other := *m
+	other := m.clone()
 	other.name = name
-	return &other
+	return other
 }
 
 // States returns the states in the order in which they can be reached.

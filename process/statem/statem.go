@@ -67,9 +67,7 @@ func (m *Machine[S, E, D]) process(spec process.Spec) process.Spec {
 // come, and passes Handle and Terminate on from then. If the machine has a
 // name, the process must have it.
 func (m *Machine[S, E, D]) Behaviour() process.Behaviour {
-	r := &runner[S, E, D]{machine: m}
-	r.rule.limit = m.spec.limit
-	return r
+	return &runner[S, E, D]{at: &m.entry, turn: Turn[E]{stock: m.stock}}
 }
 
 // Stop returns what a handler returns to end its process with this reason:

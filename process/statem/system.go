@@ -19,7 +19,7 @@ type Snapshot[S, D any] struct {
 
 // SystemState gives a copy of the Snapshot.
 func (r *runner[S, E, D]) SystemState() any {
-	now := Snapshot[S, D]{State: r.in}
+	now := Snapshot[S, D]{State: r.at.state}
 	if r.data != nil {
 		now.Data = *r.data
 	}
@@ -33,11 +33,11 @@ func (r *runner[S, E, D]) SetSystemState(state any) error {
 	if !ok {
 		return fmt.Errorf("statem: the state is a %T, not what a %T points to", Snapshot[S, D]{}, state)
 	}
-	row, ok := r.machine.spec.States[s.State]
+	row, ok := r.at.of.rows[s.State]
 	if !ok {
-		return fmt.Errorf("statem: state %v is not in the table of %s", s.State, r.machine.spec.title())
+		return fmt.Errorf("statem: state %v is not in the table of %s", s.State, r.at.of.spec.title())
 	}
-	r.in, r.row, r.rule.state = s.State, row, s.State
+	r.at = row
 	if r.data == nil {
 		r.data = new(D)
 	}
@@ -48,53 +48,85 @@ func (r *runner[S, E, D]) SetSystemState(state any) error {
 // SystemStatus shows what waits besides the mailbox: the postponed events,
 // oldest first, and the time-outs that run, by name.
 func (r *runner[S, E, D]) SystemStatus(f func(key string, value any)) {
-	f("postponed", eventsOf(r.rule.postponed))
-	f("timeouts", r.rule.armedTimeouts())
+	var none rule[E]
+	m := &none
+	if r.agenda != nil {
+		m = &r.agenda.rule
+	}
+	f("postponed", eventsOf(m.postponed))
+	f("timeouts", m.armedTimeouts())
 }
 
 // SystemProbe is where package system listens.
-func (r *runner[S, E, D]) SystemProbe() *process.Probe { return &r.probe }
+func (r *runner[S, E, D]) SystemProbe() *process.Probe {
+	a := r.plan()
+	if a.probe == nil {
+		a.probe = new(process.Probe)
+	}
+	return a.probe
+}
 
-// listen tells it of an event that came by the mailbox; a time-out has its name
-// as Text.
+// The rest tells it what happens. There is an agenda, but perhaps nobody listens.
+
+// listen tells of an event that came by the mailbox; a time-out has its name as
+// Text.
 func (r *runner[S, E, D]) listen(ctx context.Context, msg any, it item[E]) {
-	e := process.Event{Kind: process.Received, PID: process.Self(r.ctx), Msg: it.event}
+	probe := r.agenda.listener()
+	if probe == nil {
+		return
+	}
+	e := process.Event{Kind: process.Received, PID: process.Self(r.turn.ctx), Msg: it.event}
 	if f, ok := msg.(fired); ok {
 		e.Text = string(f.which)
 	}
 	if c := process.CallOf(ctx); c != nil {
 		e.Peer = c.From()
 	}
-	r.probe.Event(e)
+	probe.Event(e)
 }
 
-// listenTo tells it what a turn did: the answers, what was inserted and
-// postponed, and where the machine went.
+// listenTo tells what a turn did: what was inserted and postponed, and where the
+// machine went.
 func (r *runner[S, E, D]) listenTo(it item[E], from, to S) {
-	e := process.Event{PID: process.Self(r.ctx)}
-	fx := &r.turn.fx
+	probe := r.agenda.listener()
+	if probe == nil {
+		return
+	}
+	e := process.Event{PID: process.Self(r.turn.ctx)}
+	fx := r.turn.Effects()
 	if fx.Postponed {
 		e.Kind, e.Text, e.Msg = process.Handled, "postponed", it.event
-		r.probe.Event(e)
+		probe.Event(e)
 	}
 	if to != from {
 		e.Kind, e.Text, e.Msg, e.Detail = process.Changed, "changed state to", to, change{from, to}
-		r.probe.Event(e)
+		probe.Event(e)
 		e.Detail = nil
 	}
 	for _, ev := range fx.Inserted {
 		e.Kind, e.Text, e.Msg = process.Received, "inserted", ev
-		r.probe.Event(e)
+		probe.Event(e)
 	}
 }
 
-// listenToReplies tells it what callers were answered.
+// listenToReplies tells what callers are answered.
 func (r *runner[S, E, D]) listenToReplies() {
-	for _, a := range r.turn.fx.Replies {
-		e := process.Event{Kind: process.Replied, PID: process.Self(r.ctx), Msg: a.Value, Reason: a.Err}
+	probe := r.agenda.listener()
+	if probe == nil {
+		return
+	}
+	for _, a := range r.turn.asked.Replies {
+		e := process.Event{Kind: process.Replied, PID: process.Self(r.turn.ctx), Msg: a.Value, Reason: a.Err}
 		if to, ok := a.to.(interface{ From() process.PID }); ok {
 			e.Peer = to.From()
 		}
-		r.probe.Event(e)
+		probe.Event(e)
+	}
+}
+
+// listenToEnd tells that the process ends.
+func (r *runner[S, E, D]) listenToEnd(ctx context.Context, reason error) {
+	if probe := r.agenda.listener(); probe != nil {
+		probe.Event(process.Event{Kind: process.Exited, PID: process.Self(ctx), Reason: reason})
 	}
 }

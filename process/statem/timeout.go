@@ -57,32 +57,30 @@ type Change[E any] struct {
 type armed[E any] struct {
 	which Timeout
 	item  item[E]
-	zero  bool
-}
-
-// An order tells the runner to stop or to start a real timer. Time-outs
-// without delay never need one.
-type order struct {
-	which Timeout
-	stop  bool
 	after time.Duration
-	at    time.Time // if not zero, instead of after
+	zero  bool           // it needs no timer
+	timer *process.Timer // the runner's; nil: not started yet
 }
 
-// change carries out what a handler asked for one time-out.
-func (m *rule[S, E]) change(c Change[E]) {
+// change carries out what a handler asked for one time-out. Of a StartAt, the
+// runner has filled in After.
+func (m *rule[E]) change(c *Change[E]) {
 	it := item[E]{event: c.Event}
 	switch c.Op {
 	case Start:
-		m.start(order{which: c.Which, after: c.After}, it)
+		if c.After == process.Infinity { // what never fires does not run
+			m.stop(c.Which)
+			return
+		}
+		m.start(armed[E]{which: c.Which, item: it, after: c.After, zero: c.After <= 0})
 	case StartAt:
-		m.start(order{which: c.Which, at: c.At}, it)
+		m.start(armed[E]{which: c.Which, item: it, after: c.After})
 	case Update:
 		if i := m.running(c.Which); i >= 0 {
 			m.timeouts[i].item = it
 			return
 		}
-		m.start(order{which: c.Which}, it)
+		m.start(armed[E]{which: c.Which, item: it, zero: true})
 	case Cancel:
 		m.stop(c.Which)
 	default:
@@ -90,54 +88,83 @@ func (m *rule[S, E]) change(c Change[E]) {
 	}
 }
 
-// start arms a time-out, instead of the one of that name that may run. One
-// that never fires is one that does not run.
-func (m *rule[S, E]) start(o order, it item[E]) {
-	m.stop(o.which)
-	if o.after == process.Infinity {
-		return
-	}
-	zero := o.at.IsZero() && o.after <= 0
-	m.timeouts = append(m.timeouts, armed[E]{o.which, it, zero})
-	if zero {
-		m.due = append(m.due, o.which)
-		return
-	}
-	m.orders = append(m.orders, o)
+// start arms a time-out, instead of the one of that name that may run.
+func (m *rule[E]) start(a armed[E]) {
+	m.stop(a.which)
+	m.timeouts = append(m.timeouts, a)
 }
 
 // stop ends a time-out; one that does not run is fine.
-func (m *rule[S, E]) stop(which Timeout) {
-	a, ok := m.take(which)
-	if ok && !a.zero {
-		m.orders = append(m.orders, order{which: which, stop: true})
+func (m *rule[E]) stop(which Timeout) {
+	i := m.running(which)
+	if i < 0 {
+		return
 	}
+	if t := m.timeouts[i].timer; t != nil {
+		m.stopped = append(m.stopped, t)
+	}
+	m.drop(i)
 }
 
 // fire takes the item of a time-out that has run off. It reports false if the
 // time-out does not run (any more).
-func (m *rule[S, E]) fire(which Timeout) (item[E], bool) {
-	a, ok := m.take(which)
-	return a.item, ok
-}
-
-// take removes a time-out from all lists.
-func (m *rule[S, E]) take(which Timeout) (armed[E], bool) {
+func (m *rule[E]) fire(which Timeout) (it item[E], ok bool) {
 	i := m.running(which)
 	if i < 0 {
-		return armed[E]{}, false
+		return it, false
 	}
-	a := m.timeouts[i]
-	m.timeouts = slices.Delete(m.timeouts, i, i+1)
-	if a.zero {
-		i = slices.Index(m.due, which)
-		m.due = slices.Delete(m.due, i, i+1)
+	it = m.timeouts[i].item
+	m.drop(i)
+	return it, true
+}
+
+// due fires the oldest of those without delay.
+func (m *rule[E]) due() (it item[E], ok bool) {
+	for i := range m.timeouts {
+		if m.timeouts[i].zero {
+			return m.fire(m.timeouts[i].which)
+		}
 	}
-	return a, true
+	return it, false
+}
+
+// drop takes a time-out off the list.
+func (m *rule[E]) drop(i int) {
+	if m.timeouts = slices.Delete(m.timeouts, i, i+1); len(m.timeouts) == 0 {
+		m.timeouts = emptied(m.timeouts)
+	}
 }
 
 // running finds a time-out. A machine has a handful at most, so a list is both
 // smaller and faster than a map.
-func (m *rule[S, E]) running(which Timeout) int {
-	return slices.IndexFunc(m.timeouts, func(a armed[E]) bool { return a.which == which })
+func (m *rule[E]) running(which Timeout) int {
+	for i := range m.timeouts {
+		if m.timeouts[i].which == which {
+			return i
+		}
+	}
+	return -1
+}
+
+// readClock says of the time-outs for a point in time after how long that is.
+func (fx *Effects[E]) readClock() {
+	if fx == nil {
+		return
+	}
+	for i := range fx.Timeouts {
+		if c := &fx.Timeouts[i]; c.Op == StartAt {
+			c.After = max(0, time.Until(c.At))
+		}
+	}
+}
+
+// fired is the message of a time-out's timer.
+func (t Timeout) fired() any {
+	switch t { // the two that most machines have cost no memory
+	case StateTimeout:
+		return fired{StateTimeout}
+	case EventTimeout:
+		return fired{EventTimeout}
+	}
+	return fired{t}
 }

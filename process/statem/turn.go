@@ -3,6 +3,7 @@ package statem
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -19,9 +20,10 @@ import (
 // kept panics.
 type Turn[E any] struct {
 	ctx   context.Context
+	asked *asked[E] // nil: nothing has been asked for
+	stock *stock[E] // where asked comes from; nil: this is a test's
 	place place
-	fx    Effects[E]
-	fault error // the first thing that may not be asked for in this place
+	begun bool // the process has entered its first state
 }
 
 // Effects is what a handler asked for.
@@ -33,8 +35,21 @@ type Effects[E any] struct {
 	Timeouts  []Change[E] // changes of time-outs; the last one of each counts
 }
 
+// asked is what a Turn has collected.
+type asked[E any] struct {
+	Effects[E]
+	fault error // the first thing that may not be asked for in this place
+}
+
 // Effects returns what has been asked for up to now. It is for tests.
-func (t *Turn[E]) Effects() Effects[E] { return t.fx }
+func (t *Turn[E]) Effects() Effects[E] {
+	if t.asked == nil {
+		return Effects[E]{}
+	}
+	fx := t.asked.Effects // its lists are used again
+	fx.Inserted, fx.Replies, fx.Timeouts = slices.Clone(fx.Inserted), slices.Clone(fx.Replies), slices.Clone(fx.Timeouts)
+	return fx
+}
 
 // Context returns the process's ctx, to call, send, start and monitor with.
 func (t *Turn[E]) Context() context.Context {
@@ -48,16 +63,15 @@ func (t *Turn[E]) Context() context.Context {
 // Postpone puts the event aside. It is handled again after the next change of
 // state (a state entered again is no change), before what arrived later.
 func (t *Turn[E]) Postpone() {
-	t.only("Postpone", inHandler)
-	t.fx.Postponed = true
+	t.only("Postpone", inHandler).Postponed = true
 }
 
 // Insert has events handled right after this one, before everything that
 // waits, in the order given: OTP's next_event. What is inserted can be any
 // event, also one that otherwise comes from elsewhere.
 func (t *Turn[E]) Insert(events ...E) {
-	t.only("Insert", inHandler, inExpired, inInit)
-	t.fx.Inserted = append(t.fx.Inserted, events...)
+	a := t.only("Insert", inHandler, inExpired, inInit)
+	a.Inserted = append(a.Inserted, events...)
 }
 
 // Repeat enters the state again: its Enter is called, as after a change of
@@ -65,15 +79,14 @@ func (t *Turn[E]) Insert(events ...E) {
 // goes with a handler that returns the state it is in. In Enter itself it has
 // Enter called once more.
 func (t *Turn[E]) Repeat() {
-	t.only("Repeat", inHandler, inExpired, inEnter)
-	t.fx.Repeated = true
+	t.only("Repeat", inHandler, inExpired, inEnter).Repeated = true
 }
 
 // Reply answers callers. The answers leave as soon as the handler returns:
 // before Enter, and before Terminate if the handler ends the process.
 func (t *Turn[E]) Reply(answers ...Answer) {
-	t.check()
-	t.fx.Replies = append(t.fx.Replies, answers...)
+	a := t.ask()
+	a.Replies = append(a.Replies, answers...)
 }
 
 // Timeout starts a time-out: after d, ev comes as an event. A time-out of that
@@ -83,32 +96,34 @@ func (t *Turn[E]) Reply(answers ...Answer) {
 // the mailbox is read; several come in the order they were started.
 // [process.Infinity] is Cancel. Any other negative d is zero.
 func (t *Turn[E]) Timeout(which Timeout, d time.Duration, ev E) {
-	t.change(Change[E]{Which: which, Op: Start, After: d, Event: ev})
+	c := t.change(which, Start)
+	c.After, c.Event = d, ev
 }
 
 // TimeoutAt is Timeout for a point in time. One that has passed is due at once.
 func (t *Turn[E]) TimeoutAt(which Timeout, at time.Time, ev E) {
-	t.change(Change[E]{Which: which, Op: StartAt, At: at, Event: ev})
+	c := t.change(which, StartAt)
+	c.At, c.Event = at, ev
 }
 
 // Update replaces the event of a running time-out, which fires when it would
 // have. One that does not run is started with no delay.
-func (t *Turn[E]) Update(which Timeout, ev E) {
-	t.change(Change[E]{Which: which, Op: Update, Event: ev})
-}
+func (t *Turn[E]) Update(which Timeout, ev E) { t.change(which, Update).Event = ev }
 
 // Cancel ends a time-out: its event never comes, not even if it was due
 // already. Cancelling what does not run is fine.
-func (t *Turn[E]) Cancel(which Timeout) { t.change(Change[E]{Which: which, Op: Cancel}) }
+func (t *Turn[E]) Cancel(which Timeout) { t.change(which, Cancel) }
 
-func (t *Turn[E]) change(c Change[E]) {
-	t.only("a time-out", inHandler, inExpired, inEnter, inInit)
-	t.fx.Timeouts = append(t.fx.Timeouts, c)
+// change asks for a change of a time-out, the rest of which is to be filled in.
+func (t *Turn[E]) change(which Timeout, op Op) *Change[E] {
+	a := t.only("a time-out", inHandler, inExpired, inEnter, inInit)
+	a.Timeouts = append(a.Timeouts, Change[E]{Which: which, Op: op})
+	return &a.Timeouts[len(a.Timeouts)-1]
 }
 
 // A place is the func of a Spec that has the Turn. The zero Turn is that of a
 // handler.
-type place int
+type place uint8
 
 const (
 	inHandler place = iota
@@ -123,21 +138,6 @@ func (p place) String() string {
 	return [...]string{"On", "Expired", "Enter", "Init", "Terminate", "no handler"}[p]
 }
 
-// open makes the Turn ready for a handler.
-func (t *Turn[E]) open(ctx context.Context, p place) *Turn[E] {
-	t.ctx, t.place, t.fault = ctx, p, nil
-	t.fx.reset()
-	return t
-}
-
-// reset empties the lists and keeps their space, but nothing that they held.
-func (fx *Effects[E]) reset() {
-	clear(fx.Inserted)
-	clear(fx.Replies)
-	clear(fx.Timeouts)
-	*fx = Effects[E]{Inserted: fx.Inserted[:0], Replies: fx.Replies[:0], Timeouts: fx.Timeouts[:0]}
-}
-
 // check refuses a Turn that outlived its handler: what it was asked for would
 // be lost, or be done in the name of another event.
 func (t *Turn[E]) check() {
@@ -146,16 +146,62 @@ func (t *Turn[E]) check() {
 	}
 }
 
-// only notes a fault unless the Turn is in one of the places. The process ends
-// with it when the handler returns; there is no way to go on half asked for.
-func (t *Turn[E]) only(what string, places ...place) {
+// ask returns where to put what is asked for.
+func (t *Turn[E]) ask() *asked[E] {
 	t.check()
-	for _, p := range places {
-		if t.place == p {
-			return
-		}
+	if t.asked == nil {
+		t.asked = t.stock.newAsked()
 	}
-	if t.fault == nil {
-		t.fault = fmt.Errorf("%w: %s in %v", ErrMisuse, what, t.place)
+	return t.asked
+}
+
+// only is ask for what may be asked for in some places. Anywhere else it is a
+// fault: the process ends with it when the handler returns; there is no way to
+// go on half asked for.
+func (t *Turn[E]) only(what string, places ...place) *asked[E] {
+	a := t.ask()
+	if !slices.Contains(places, t.place) {
+		a.misused(what, t.place)
+	}
+	return a
+}
+
+// misused notes the first fault.
+func (a *asked[E]) misused(what string, in place) {
+	if a.fault == nil {
+		a.fault = fmt.Errorf("%w: %s in %v", ErrMisuse, what, in)
+	}
+}
+
+// fault is the first thing that was asked for and may not be.
+func (t *Turn[E]) fault() error {
+	if t.asked == nil {
+		return nil
+	}
+	return t.asked.fault
+}
+
+// repeated reports whether the state is to be entered again.
+func (t *Turn[E]) repeated() bool { return t.asked != nil && t.asked.Repeated }
+
+// effects are what has been asked for, nil if nothing has.
+func (t *Turn[E]) effects() *Effects[E] {
+	if t.asked == nil {
+		return nil
+	}
+	return &t.asked.Effects
+}
+
+// last reports whether anything of it is to come later. The answers and the Enter
+// are done with.
+func (fx *Effects[E]) last() bool {
+	return fx != nil && (fx.Postponed || len(fx.Inserted)+len(fx.Timeouts) > 0)
+}
+
+// close forgets what was asked for: it is done.
+func (t *Turn[E]) close() {
+	if t.asked != nil {
+		t.stock.takeBack(t.asked)
+		t.asked = nil
 	}
 }
