@@ -113,6 +113,8 @@ func mentions[E any](list []Change[E], which Timeout) bool {
 
 // emptied returns a list without what it held. Its space is kept for the next
 // turn, unless that is much: the machine may now rest for long.
+//
+//go:noinline
 func emptied[T any](list []T) []T {
 	const much = 16
 	if cap(list) > much {

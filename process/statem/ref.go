@@ -160,7 +160,9 @@ type Answer struct {
 
 // Send sends the answer now. It reports false if nobody waits for it (any
 // more): the caller has got another one, has given up, or is dead.
-func (a Answer) Send() bool { return a.to != nil && a.to.give(a.Value, a.Err) }
+func (a Answer) Send() bool { return a.deliver() }
+
+func (a *Answer) deliver() bool { return a.to != nil && a.to.give(a.Value, a.Err) }
 
 // Monitor has the machine whose ctx this is told of a process's death, once,
 // by an event of its own that as makes.

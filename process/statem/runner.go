@@ -71,19 +71,13 @@ func (r *runner[S, E, D]) Handle(ctx context.Context, msg any) error {
 		}
 	}
 	it, ok, err := r.receive(ctx, msg)
-	if err != nil || !ok {
-		return err
+	if ok {
+		err = r.step(it)
 	}
-	if r.agenda != nil {
-		r.listen(ctx, msg, it)
+	if err == nil && r.agenda != nil {
+		err = r.drain()
 	}
-	if err := r.step(it); err != nil {
-		return err
-	}
-	if r.agenda != nil {
-		return r.drain()
-	}
-	return nil
+	return err
 }
 
 // drain handles what is ahead of the mailbox. A process that has been ended
@@ -110,8 +104,18 @@ func (r *runner[S, E, D]) drain() error {
 // alive reports whether the process may still act.
 func (r *runner[S, E, D]) alive() bool { return process.Self(r.turn.ctx).Alive() }
 
-// receive turns what came by the mailbox into an event.
+// receive turns what came by the mailbox into an event, and tells of it whoever
+// listens.
 func (r *runner[S, E, D]) receive(ctx context.Context, msg any) (it item[E], ok bool, err error) {
+	it, ok, err = r.open(ctx, msg)
+	if ok && r.agenda != nil {
+		r.listen(ctx, msg, it)
+	}
+	return it, ok, err
+}
+
+// open takes the event out of a message.
+func (r *runner[S, E, D]) open(ctx context.Context, msg any) (it item[E], ok bool, err error) {
 	switch msg.(type) {
 	case begin, fired, *process.Down, *process.ExitSignal:
 		return r.signalled(ctx, msg)
@@ -126,7 +130,7 @@ func (r *runner[S, E, D]) receive(ctx context.Context, msg any) (it item[E], ok 
 	return it, ok, nil
 }
 
-// signalled is receive for what is not sent as an event.
+// signalled is open for what is not sent as an event.
 func (r *runner[S, E, D]) signalled(ctx context.Context, msg any) (it item[E], ok bool, err error) {
 	switch msg := msg.(type) {
 	case fired:
@@ -152,6 +156,8 @@ func (r *runner[S, E, D]) signalled(ctx context.Context, msg any) (it item[E], o
 }
 
 // unexpected reports what is then dropped.
+//
+//go:noinline
 func (r *runner[S, E, D]) unexpected(ctx context.Context, msg any) {
 	process.Emit(ctx, process.Event{Kind: process.Warned, Level: process.LevelWarn, Text: "unexpected message", Msg: msg})
 }
@@ -159,7 +165,9 @@ func (r *runner[S, E, D]) unexpected(ctx context.Context, msg any) {
 // begin enters the first state and does what Init asked for.
 func (r *runner[S, E, D]) begin() error {
 	r.turn.begun = true
-	r.send()
+	if r.turn.asked != nil {
+		r.send()
+	}
 	if err := r.enter(r.at.state); err != nil {
 		return err
 	}
@@ -175,57 +183,47 @@ func (r *runner[S, E, D]) begin() error {
 	return r.drain()
 }
 
-// step handles one event, from the handler to the timers. Often nothing but the
-// data has changed.
+// step handles one event, from the handler to the timers.
 func (r *runner[S, E, D]) step(it item[E]) error {
-	next, err := r.handle(it)
-	if err != nil {
-		return err
-	}
-	if next != r.at || r.turn.asked != nil || r.agenda != nil {
-		return r.conclude(it, next)
-	}
-	return nil
-}
-
-// handle calls the handler of the event and checks what it did. The answers leave
-// at once.
-func (r *runner[S, E, D]) handle(it item[E]) (next *row[S, E, D], err error) {
 	var to S
-	t := &r.turn
-	if it.expired {
+	var err error
+	if t := &r.turn; it.expired {
 		t.place = inExpired
 		to, err = r.at.Expired(r.data, t)
 	} else {
 		t.place = inHandler
 		to, err = r.at.On(r.data, t, it.event)
 	}
-	t.place = nowhere
-	if t.asked != nil {
+	r.turn.place = nowhere
+	if r.turn.asked != nil {
 		r.send()
-		err = cmp.Or(err, t.asked.fault)
+	} else if err == nil && to == r.at.state && r.agenda == nil {
+		return nil // nothing has changed but the data
 	}
-	if err != nil || to == r.at.state {
-		return r.at, err
-	}
-	if next = r.at.to(to); next == nil || t.repeated() {
-		return nil, r.at.refuse(to)
-	}
-	return next, nil
+	return r.conclude(it, to, err)
 }
 
-// conclude is what comes after the handler.
-func (r *runner[S, E, D]) conclude(it item[E], next *row[S, E, D]) error {
+// conclude checks what the handler did, and does what it asked for.
+func (r *runner[S, E, D]) conclude(it item[E], to S, err error) error {
+	if err = cmp.Or(err, r.turn.fault()); err != nil {
+		return err
+	}
 	from := r.at
-	r.at = next
-	changed := next != from
+	changed := to != from.state
+	if changed {
+		next := from.to(to)
+		if next == nil || r.turn.repeated() {
+			return from.refuse(to)
+		}
+		r.at = next
+	}
 	if changed || r.turn.repeated() {
 		if err := r.enter(from.state); err != nil {
 			return err
 		}
 	}
 	if r.agenda != nil {
-		r.listenTo(it, from.state, next.state)
+		r.listenTo(it, from.state, to)
 	}
 	r.transition(it, changed)
 	r.turn.close()
@@ -285,7 +283,9 @@ func (r *runner[S, E, D]) enter(from S) error {
 		}
 		err := r.at.Enter(r.data, t, from)
 		t.place = nowhere
-		r.send()
+		if t.asked != nil {
+			r.send()
+		}
 		if err = cmp.Or(err, t.fault()); err != nil {
 			return err
 		}
@@ -308,7 +308,9 @@ func (r *runner[S, E, D]) Terminate(ctx context.Context, reason error) error {
 	t.ctx, t.place = ctx, inTerminate
 	err := terminate(r.data, t, r.at.state, reason)
 	t.place = nowhere
-	r.send()
+	if t.asked != nil {
+		r.send()
+	}
 	return cmp.Or(err, t.fault())
 }
 
@@ -327,18 +329,15 @@ func (r *runner[S, E, D]) setTimers() {
 	}
 }
 
-// send sends the answers that the turn has collected.
+// send sends the answers that the turn has collected: at once, whatever comes
+// next. Whether somebody still waits for one is no business of the machine's.
 func (r *runner[S, E, D]) send() {
-	a := r.turn.asked
-	if a == nil || len(a.Replies) == 0 {
-		return
-	}
 	if r.agenda != nil {
 		r.listenToReplies()
 	}
+	a := r.turn.asked
 	for i := range a.Replies {
-		// Whether somebody still waits for it is no business of the machine's.
-		a.Replies[i].Send()
+		a.Replies[i].deliver()
 	}
 	a.Replies = emptied(a.Replies)
 }

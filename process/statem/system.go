@@ -110,6 +110,7 @@ func (r *runner[S, E, D]) listenTo(it item[E], from, to S) {
 }
 
 // listenToReplies tells what callers are answered.
+
 func (r *runner[S, E, D]) listenToReplies() {
 	probe := r.agenda.listener()
 	if probe == nil {
