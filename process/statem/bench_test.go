@@ -1,10 +1,14 @@
 package statem_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
+	"github.com/coppice-go/coppice/process"
 	"github.com/coppice-go/coppice/process/processtest"
 	"github.com/coppice-go/coppice/process/statem"
 )
@@ -12,13 +16,17 @@ import (
 // A lamp that goes from off to on and back, with a time-out in one of the states
 // that is never over.
 type (
-	flip   struct{}
-	flips  struct{ statem.Reply[int] }
+	flip   struct{}                    // changes the state
+	flips  struct{ statem.Reply[int] } // is answered with the number of flips
+	look   struct{}                    // does nothing
+	rearm  struct{}                    // sets the state time-out anew
 	dimmer struct{ n int }
 )
 
-func (flips) flipEvent() {}
 func (flip) flipEvent()  {}
+func (flips) flipEvent() {}
+func (look) flipEvent()  {}
+func (rearm) flipEvent() {}
 
 type flipEvent interface{ flipEvent() }
 
@@ -26,12 +34,16 @@ func (q flips) With(r statem.Reply[int]) flipEvent { q.Reply = r; return q }
 
 // on handles everything in either state: the next one is the other.
 func (d *dimmer) on(t *statem.Turn[flipEvent], ev flipEvent, here, other bool) (bool, error) {
-	if q, ok := ev.(flips); ok {
-		t.Reply(q.Answer(d.n))
-		return here, nil
+	switch ev := ev.(type) {
+	case flips:
+		t.Reply(ev.Answer(d.n))
+	case rearm:
+		t.Timeout(statem.StateTimeout, time.Hour, flip{})
+	case flip:
+		d.n++
+		return other, nil
 	}
-	d.n++
-	return other, nil
+	return here, nil
 }
 
 func (d *dimmer) onOff(t *statem.Turn[flipEvent], ev flipEvent) (bool, error) {
@@ -75,20 +87,80 @@ func BenchmarkCall(b *testing.B) {
 // often is how many events are sent before one waits until they are handled.
 const often = 1000
 
+// Events that change nothing.
+func BenchmarkCast(b *testing.B) { benchCast(b, look{}) }
+
 // Each event changes the state; every other one sets a time-out, and the next
 // cancels it.
-func BenchmarkTransition(b *testing.B) {
+func BenchmarkTransition(b *testing.B) { benchCast(b, flip{}) }
+
+// Each event replaces the state time-out.
+func BenchmarkTimeout(b *testing.B) { benchCast(b, rearm{}) }
+
+func benchCast(b *testing.B, ev flipEvent) {
 	ctx, ref := startFlipping(b)
 	b.ReportAllocs()
 	sent := 0
 	for b.Loop() {
-		if err := ref.Cast(ctx, flip{}); err != nil {
+		if err := ref.Cast(ctx, ev); err != nil {
 			b.Fatal(err)
 		}
 		if sent++; sent%often == 0 {
-			if n, err := statem.Call(ctx, ref, flips{}); n != sent || err != nil {
-				b.Fatalf("%d of %d transitions, %v", n, sent, err)
+			n, err := statem.Call(ctx, ref, flips{})
+			if err == nil && ev == (flip{}) && n != sent {
+				err = fmt.Errorf("%d of %d transitions", n, sent)
+			}
+			if err != nil {
+				b.Fatal(err)
 			}
 		}
 	}
+}
+
+func BenchmarkStartAndStop(b *testing.B) {
+	ctx := processtest.Context(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		ref, err := flipping.Start(ctx)
+		if err == nil {
+			err = process.Stop(ctx, ref, nil)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// What a machine takes that waits for an event, its process and its data
+// included: one that has handled some and answered one, and one with a time-out
+// that runs.
+func BenchmarkIdle(b *testing.B) {
+	b.Run("at-rest", func(b *testing.B) { benchIdle(b, look{}, look{}) })
+	b.Run("with-time-out", func(b *testing.B) { benchIdle(b, flip{}) })
+}
+
+func benchIdle(b *testing.B, evs ...flipEvent) {
+	const machines = 10_000
+	for b.Loop() {
+		ctx := processtest.Context(b)
+		before := liveHeap()
+		for range machines {
+			ref, err := flipping.Start(ctx)
+			for _, ev := range evs {
+				err = cmp.Or(err, ref.Cast(ctx, ev))
+			}
+			if _, failed := statem.Call(ctx, ref, flips{}); cmp.Or(err, failed) != nil {
+				b.Fatal(err, failed)
+			}
+		}
+		b.ReportMetric(float64(liveHeap()-before)/machines, "bytes/machine")
+	}
+}
+
+func liveHeap() uint64 {
+	runtime.GC() // and once more, for what is pooled
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

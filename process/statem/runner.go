@@ -58,6 +58,9 @@ func (r *runner[S, E, D]) Init(ctx context.Context) error {
 		return fmt.Errorf("%w: Init named state %v, which First does not list", ErrMisuse, first)
 	}
 	r.at, r.data = row, data
+	if t.begun = row.Enter == nil && row.Timeout == 0 && t.asked == nil; t.begun {
+		return nil // nothing is left to do
+	}
 	return process.SendSelf(ctx, begin{})
 }
 
@@ -172,7 +175,7 @@ func (r *runner[S, E, D]) begin() error {
 		return err
 	}
 	fx := r.turn.effects()
-	if r.at.Timeout == 0 && !fx.last() {
+	if r.at.Timeout == 0 && !fx.remain() {
 		r.turn.close()
 		return nil
 	}
@@ -240,7 +243,7 @@ func (r *runner[S, E, D]) transition(it item[E], changed bool) {
 		limit = r.at.Timeout
 	}
 	fx := r.turn.effects()
-	if r.agenda == nil && limit == 0 && !fx.last() {
+	if r.agenda == nil && limit == 0 && !fx.remain() {
 		return
 	}
 	fx.readClock()

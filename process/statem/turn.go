@@ -192,9 +192,9 @@ func (t *Turn[E]) effects() *Effects[E] {
 	return &t.asked.Effects
 }
 
-// last reports whether anything of it is to come later. The answers and the Enter
+// remain reports whether anything is to be done yet. The answers and the Enter
 // are done with.
-func (fx *Effects[E]) last() bool {
+func (fx *Effects[E]) remain() bool {
 	return fx != nil && (fx.Postponed || len(fx.Inserted)+len(fx.Timeouts) > 0)
 }
 
