@@ -25,12 +25,8 @@ func (s *stock[E]) newAsked() *asked[E] {
 }
 
 func (s *stock[E]) takeBack(a *asked[E]) {
-	fx := &a.Effects
-	*a = asked[E]{Effects: Effects[E]{
-		Inserted: emptied(fx.Inserted),
-		Replies:  emptied(fx.Replies),
-		Timeouts: emptied(fx.Timeouts),
-	}}
+	a.Postponed, a.Repeated, a.fault = false, false, nil
+	a.Inserted, a.Replies, a.Timeouts = emptied(a.Inserted), emptied(a.Replies), emptied(a.Timeouts)
 	s.asked.Put(a)
 }
 
