@@ -12,7 +12,7 @@ import (
 // each has every handler do f with msg, the newest first, and does what comes
 // of it before the next one's turn. A manager that was killed stops there.
 func (m *manager[E]) each(msg any, f func(h *slot[E]) error) {
-	for i := 0; i < len(m.handlers) && m.alive.Err() == nil; {
+	for i := 0; i < len(m.handlers) && process.Self(m.own).Alive(); {
 		h := m.handlers[i]
 		err := guard(func() error { return f(h) })
 		if m.settle(h, err, msg) {

@@ -95,12 +95,11 @@ type manager[E any] struct {
 	handlers []*slot[E] // newest first
 	bonds    map[process.PID]*bond
 	own      context.Context // the process's
-	alive    context.Context // the same, cancelled only by a kill
 	probe    process.Probe   // of package system; nil: nobody listens
 }
 
 func (m *manager[E]) Init(ctx context.Context) error {
-	m.own, m.alive = ctx, process.Uninterrupted(ctx)
+	m.own = ctx
 	for _, h := range m.spec.Handlers {
 		s, err := h.install(ctx)
 		if err != nil {

@@ -95,21 +95,27 @@ func (c *call[E, S, R, M]) Message() any { return c.msg }
 
 func (c *call[E, S, R, M]) handler() string { return c.id }
 
+// serve answers, from as high up on the stack as can be: to wake who waits takes
+// some of it.
 func (c *call[E, S, R, M]) serve(ctx context.Context, m *manager[E]) {
+	out, err := c.handle(ctx, m)
+	if c.Claim() {
+		c.out = out
+		c.Settle(err)
+	}
+}
+
+func (c *call[E, S, R, M]) handle(ctx context.Context, m *manager[E]) (out R, err error) {
 	h := m.find(c.id)
 	if h == nil {
-		c.Reply(nil, noHandler(c.id))
-		return
+		return out, noHandler(c.id)
 	}
 	s, err := stateOf[E, S](h)
 	if err != nil {
-		c.Reply(nil, err)
-		return
+		return out, err
 	}
-	var out R
 	err = guard(func() (err error) { out, err = c.msg.Handle(ctx, s); return err })
-	answer := m.answered(h, err, c.msg)
-	c.Reply(func() { c.out = out }, answer)
+	return out, m.answered(h, err, c.msg)
 }
 
 // answered does what a request returned for its handler, and gives the error
@@ -144,7 +150,10 @@ func (q *question[E, R]) String() string { return q.text }
 
 func (q *question[E, R]) serve(ctx context.Context, m *manager[E]) {
 	r, err := q.do(ctx, m)
-	q.Reply(func() { q.answer = r }, err)
+	if q.Claim() {
+		q.answer = r
+		q.Settle(err)
+	}
 }
 
 // ask lets a manager do something and waits for it. Handlers may be slow, so
