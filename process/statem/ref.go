@@ -107,16 +107,11 @@ type slot[R any] struct {
 	answer R
 }
 
-func (s *slot[R]) give(value any, err error) bool {
-	if !s.Claim() {
-		return false
-	}
-	// Answer made value from an R, so the assertion can fail for one value
-	// only: an R that is a nil interface.
-	s.answer, _ = value.(R)
-	s.Settle(err)
-	return true
-}
+func (s *slot[R]) call() *process.Call { return &s.Call }
+
+// put is called by who has claimed the call. Answer made value from an R, so the
+// assertion can fail for one value only: an R that is a nil interface.
+func (s *slot[R]) put(value any) { s.answer, _ = value.(R) }
 
 // A Reply is the right to answer one call, once. It can be kept, and used in a
 // later turn or by another process. The zero Reply has no caller.
@@ -154,15 +149,27 @@ type Answer struct {
 	Err   error
 
 	to interface {
-		give(value any, err error) bool
+		call() *process.Call
+		put(value any)
 	}
 }
 
 // Send sends the answer now. It reports false if nobody waits for it (any
 // more): the caller has got another one, has given up, or is dead.
-func (a Answer) Send() bool { return a.deliver() }
+func (a Answer) Send() bool { return a.send() }
 
-func (a *Answer) deliver() bool { return a.to != nil && a.to.give(a.Value, a.Err) }
+func (a *Answer) send() bool {
+	if a.to == nil {
+		return false
+	}
+	call := a.to.call()
+	if !call.Claim() {
+		return false
+	}
+	a.to.put(a.Value)
+	call.Settle(a.Err)
+	return true
+}
 
 // Monitor has the machine whose ctx this is told of a process's death, once,
 // by an event of its own that as makes.

@@ -340,7 +340,7 @@ func (r *runner[S, E, D]) send() {
 	}
 	a := r.turn.asked
 	for i := range a.Replies {
-		a.Replies[i].deliver()
+		a.Replies[i].send()
 	}
 	a.Replies = emptied(a.Replies)
 }

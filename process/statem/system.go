@@ -118,8 +118,8 @@ func (r *runner[S, E, D]) listenToReplies() {
 	}
 	for _, a := range r.turn.asked.Replies {
 		e := process.Event{Kind: process.Replied, PID: process.Self(r.turn.ctx), Msg: a.Value, Reason: a.Err}
-		if to, ok := a.to.(interface{ From() process.PID }); ok {
-			e.Peer = to.From()
+		if a.to != nil {
+			e.Peer = a.to.call().From()
 		}
 		probe.Event(e)
 	}
