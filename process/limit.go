@@ -38,9 +38,11 @@ func CallTimeout(ctx context.Context) time.Duration {
 
 // callTimeout is how long a call with ctx waits; 0: no limit of ours.
 func callTimeout(ctx context.Context, n *Node) time.Duration {
-	switch ctx.(type) {
+	switch c := ctx.(type) {
 	case *proc, *Call:
 		return max(n.callTimeout, 0)
+	case *timeoutCtx:
+		return max(c.d, 0)
 	}
 	if d, ok := ctx.Value(timeoutKey{}).(time.Duration); ok {
 		return max(d, 0)

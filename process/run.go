@@ -53,10 +53,15 @@ func (p *proc) run() (next *proc) {
 	if !ended {
 		return nil
 	}
+	return p.ended(outcome)
+}
+
+// ended is the end of a process whose code has returned.
+func (p *proc) ended(outcome error) (next *proc) {
 	if !Clean(outcome) && p.node.wants(Crashed) {
 		deepen(false) // there is something to report, and that takes room
 	}
-	if next = p.finish(outcome); p.origin.raw { // it may have locked its goroutine to a thread
+	if next = p.finish(outcome); p.origin.raw { // it may have bound its goroutine to a thread
 		next.launch()
 		return nil
 	}
