@@ -1,6 +1,7 @@
 package process
 
 import (
+	"sync"
 	"time"
 
 	"github.com/coppice-go/coppice/internal/mailbox"
@@ -124,12 +125,34 @@ func (o *others) tell(p *proc, reason error) {
 		q.linkBroke(p, reason, &after)
 		after.now()
 	}
-	for _, m := range o.watched {
-		m.fire(reason)
-	}
+	fireAll(o.watched, reason)
 	for _, m := range o.watching {
 		m.on.unwatch(m)
 	}
+}
+
+// fireAll tells those who watch. Many are told by several goroutines: to tell one
+// that is idle is to start a goroutine for it, and one processor alone would be
+// behind those that these run on.
+func fireAll(all []*monitor, reason error) {
+	const share = 64
+	fire := func(some []*monitor) {
+		for _, m := range some {
+			m.fire(reason)
+		}
+	}
+	var others sync.WaitGroup
+	for len(all) > 2*share {
+		some := all[:share]
+		all = all[share:]
+		others.Add(1)
+		launch(func() {
+			defer others.Done()
+			fire(some)
+		})
+	}
+	fire(all)
+	others.Wait()
 }
 
 // lay takes everything that p held away from it.

@@ -129,12 +129,15 @@ func (r resumption) now() {
 	}
 }
 
-// launch is where every goroutine of coppice starts. For nobody it does nothing.
+// launch gives p a goroutine. For nobody it does nothing.
 func (p *proc) launch() {
 	if p != nil {
-		go p.liveFn()
+		launch(p.liveFn)
 	}
 }
+
+// launch is where every goroutine of coppice starts.
+func launch(run func()) { go run() }
 
 // What next found.
 type found uint8
