@@ -55,12 +55,22 @@ func (p *proc) spare() {
 // If its parent was idle, and is the last to be told, bury returns it: to be run
 // by the goroutine of p, which has nothing more to do. Else nil.
 func (p *proc) bury(outcome error, abandoned bool) (next *proc) {
+	reason, first := p.depart(outcome)
+	if !first {
+		return nil
+	}
+	return p.lower(reason, abandoned)
+}
+
+// depart is the first of a burial, up to the probe. It reports whether it is the
+// first: one that was abandoned may come back to be buried again.
+func (p *proc) depart(outcome error) (reason error, first bool) {
 	p.mark(markFenced)
 	p.mu.Lock()
-	if p.burying { // it was abandoned, and now its goroutine has come back
+	if p.burying {
 		p.forget()
 		p.mu.Unlock()
-		return nil
+		return nil, false
 	}
 	if !p.doomed() {
 		p.conclude(outcome)
@@ -78,6 +88,11 @@ func (p *proc) bury(outcome error, abandoned bool) (next *proc) {
 	if p.node.wants(Exited) {
 		p.note(Exited, nil, nil, reason)
 	}
+	return reason, true
+}
+
+// lower is the last of a burial: p is dead, and everybody is told.
+func (p *proc) lower(reason error, abandoned bool) (next *proc) {
 	var r remains
 	p.lay(&r, abandoned)
 	r.after.now()

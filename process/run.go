@@ -45,7 +45,7 @@ func (p *proc) run() (next *proc) {
 	finished := false
 	defer func() {
 		if !finished {
-			p.finish(p.unwound(recover())).launch()
+			p.end(p.unwound(recover())).launch()
 		}
 	}()
 	outcome, ended := p.turns()
@@ -61,7 +61,7 @@ func (p *proc) ended(outcome error) (next *proc) {
 	if !Clean(outcome) && p.node.wants(Crashed) {
 		deepen(false) // there is something to report, and that takes room
 	}
-	if next = p.finish(outcome); p.origin.raw { // it may have bound its goroutine to a thread
+	if next = p.end(outcome); p.origin.raw { // it may have bound its goroutine to a thread
 		next.launch()
 		return nil
 	}
@@ -209,38 +209,44 @@ func (p *proc) unwound(value any) error {
 	return ErrGoexit
 }
 
-// finish runs on the process's own goroutine when it ends: Terminate if that is
-// due, the crash report, the burial. It must come to the burial whatever user
-// code does, so each part has its own guard. It returns who is to be run next.
-func (p *proc) finish(outcome error) (next *proc) {
-	back := false // not if user code calls Goexit: then nobody gets what is returned
+// end runs on the process's own goroutine when it ends. It returns who is to be run
+// next, see bury.
+func (p *proc) end(outcome error) (next *proc) {
+	p.finish(&outcome)
+	return p.bury(outcome, false)
+}
+
+// finish is what comes before the burial: Terminate if that is due, the crash
+// report. It must come to the burial whatever user code does: if that calls Goexit,
+// nobody is left to return to, and finish sees to it.
+func (p *proc) finish(outcome *error) {
+	back := false
 	defer func() {
-		if next = p.bury(outcome, false); !back {
-			next.launch()
+		if !back {
+			p.bury(*outcome, false).launch()
 		}
 	}()
 	if !p.inited {
-		outcome = p.failStart(outcome)
+		*outcome = p.failStart(*outcome)
 		back = true
-		return nil
+		return
 	}
 	if p.doomed() {
 		back = true
-		return nil
+		return
 	}
 	// Deferred, because after an Exit in Terminate nothing else runs any more.
 	// A panic is reported even if its value makes a clean reason.
 	terminated := false
 	defer func() {
-		_, panicked := outcome.(*PanicError)
-		if (panicked || !Clean(outcome)) && !p.doomed() {
-			p.reportCrash(outcome)
+		_, panicked := (*outcome).(*PanicError)
+		if (panicked || !Clean(*outcome)) && !p.doomed() {
+			p.reportCrash(*outcome)
 		}
 		back = terminated
 	}()
-	p.terminate(&outcome)
+	p.terminate(outcome)
 	terminated = true
-	return nil
 }
 
 // terminate calls the behaviour's Terminate. If that fails, its failure is the

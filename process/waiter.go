@@ -140,7 +140,7 @@ func (l *waiters) remove(w *waiter, side int) {
 func (l *waiters) resolve(side int, o outcome, hard bool) (unsettled []*Pending) {
 	for w := l.first; w != nil; {
 		if (hard || !w.hard) && w.resolve(o) && w.pending != nil {
-			unsettled = append(unsettled, w.pending)
+			unsettled = also(unsettled, w.pending)
 		}
 		if w = w.at[side].next; w == l.first {
 			break
@@ -148,6 +148,11 @@ func (l *waiters) resolve(side int, o outcome, hard bool) (unsettled []*Pending)
 	}
 	return unsettled
 }
+
+// also is append, kept off the stack of those who have none of these to add.
+//
+//go:noinline
+func also(all []*Pending, p *Pending) []*Pending { return append(all, p) }
 
 // clear takes all of them out.
 func (l *waiters) clear(side int) {
