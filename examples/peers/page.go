@@ -1,9 +1,11 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/coppice-go/coppice/examples/peers/work"
@@ -100,6 +102,7 @@ func page(r *report, name string) string {
 	}
 	b.WriteString(circumstances(r))
 	b.WriteString(goalTable(r))
+	b.WriteString(shortfalls(r))
 	b.WriteString(peerTable(r))
 	b.WriteString(remarks(r))
 	b.WriteString(method)
@@ -152,6 +155,42 @@ func goalTable(r *report) string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.title(row), row.unit, figure(ours), other, ratio, texts, verdicts)
 	}
 	return b.String()
+}
+
+// short says of each row why it may fall short, and what was tried. It is written
+// by hand, from profiles.
+//
+//go:embed short.md
+var short string
+
+// excuses are the parts of short by their rows.
+func excuses() map[string]string {
+	out := map[string]string{}
+	for _, part := range strings.Split("\n"+short, "\n## ")[1:] {
+		row, text, _ := strings.Cut(part, "\n")
+		out[row] = strings.TrimSpace(text)
+	}
+	return out
+}
+
+// shortfalls says what is known of the rows that have missed a goal.
+func shortfalls(r *report) string {
+	var b strings.Builder
+	known := excuses()
+	for _, row := range rows {
+		if row.missed(r) {
+			fmt.Fprintf(&b, "\n### %s\n\n%s\n", r.title(row), known[row.name])
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "\n## Where it falls short, and why\n\nFrom profiles on a machine with two processors; the figures here are of the days when\nit was tried, one after the other.\n" + b.String()
+}
+
+// missed reports whether one of the row's goals was.
+func (row row) missed(r *report) bool {
+	return slices.ContainsFunc(row.goals, func(g goal) bool { return g.judge(r, row.name) == missed })
 }
 
 func goalCells(r *report, row row) (texts, verdicts string) {

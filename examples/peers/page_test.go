@@ -104,6 +104,30 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// Of what the run that is kept has missed there is something to say, and of nothing
+// that could not be missed.
+func TestExcuses(t *testing.T) {
+	known := excuses()
+	kept := new(report)
+	if err := load("../../docs/performance.json", kept); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		if row.missed(kept) && known[row.name] == "" {
+			t.Errorf("%s has missed a goal, and short.md says nothing of it", row.name)
+		}
+		if row.goals != nil {
+			delete(known, row.name)
+		}
+	}
+	for name := range known {
+		t.Errorf("short.md speaks of %q, which is no row with a goal", name)
+	}
+	if got := page(invented(), "performance"); !strings.Contains(got, "falls short") {
+		t.Error("the page of a run that misses goals does not say why")
+	}
+}
+
 func TestJudge(t *testing.T) {
 	r := &report{Sizes: full, Cells: cells{
 		{Peer: "coppice", Row: "restart", Values: []float64{2}},
