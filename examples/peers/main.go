@@ -4,6 +4,7 @@
 //	go run . -size two -out ../../docs/performance.json   # the page, in some two minutes
 //	go run . -size night -out night.json                  # more rounds, a million processes on all
 //	go run . -from ../../docs/performance.json            # the page anew, nothing measured
+//	go run . -conns -size two -out ../../docs/connections.json  # what connections cost, in some two minutes
 //
 // Or our own alone, at growing sizes and on 1, 2, 4 ... processors:
 //
@@ -37,6 +38,7 @@ type options struct {
 	peers, work     string
 	rounds, procs   int
 	growth          bool
+	conns           bool
 }
 
 func main() {
@@ -49,6 +51,7 @@ func main() {
 	flag.StringVar(&o.work, "work", "", "only these workloads, separated by commas")
 	flag.IntVar(&o.rounds, "rounds", 0, "how many rounds; 0: as many as the size says")
 	flag.IntVar(&o.procs, "procs", 0, "how many processors each may use; 0: all")
+	flag.BoolVar(&o.conns, "conns", false, "measure connections, not processes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -69,6 +72,9 @@ func (o options) run(ctx context.Context) error {
 	}
 	if o.growth {
 		return o.grow(ctx)
+	}
+	if o.conns {
+		return o.runConns(ctx)
 	}
 	if o.from != "" {
 		r := &report{}

@@ -63,7 +63,7 @@ type bench struct {
 // Erlang, is an errAbsent.
 func (b bench) build(ctx context.Context, p peer) error {
 	if p.dir != "beam" {
-		return output(exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(b.dir, p.dir), "./peer/"+p.dir))
+		return b.compile(ctx, "./peer/", p)
 	}
 	for _, tool := range []string{"erl", "erlc"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -71,6 +71,11 @@ func (b bench) build(ctx context.Context, p peer) error {
 		}
 	}
 	return output(exec.CommandContext(ctx, "erlc", "-o", b.dir, "peer/beam/workloads.erl", "peer/beam/workloads_server.erl"))
+}
+
+// compile makes a program of a folder below root.
+func (b bench) compile(ctx context.Context, root string, p peer) error {
+	return output(exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(b.dir, p.dir), root+p.dir))
 }
 
 type errAbsent struct{ tool string }

@@ -82,6 +82,11 @@ func (r *report) counts(row string) counts {
 			return r.Sizes[w.Name]
 		}
 	}
+	for _, w := range connWorks {
+		if slices.Contains(w.rows, row) {
+			return r.Sizes[w.name]
+		}
+	}
 	return counts{}
 }
 
