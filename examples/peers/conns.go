@@ -102,7 +102,7 @@ func (o options) measureConns(ctx context.Context) (*report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	m := meter{bench: bench{dir: dir, procs: o.procs}, size: s, only: split(o.work)}
+	m := meter{bench: bench{dir: dir, procs: o.procs}, size: s, only: split(o.work), profile: o.profile}
 	if m.files, m.secure, err = identify(dir); err != nil {
 		return nil, err
 	}

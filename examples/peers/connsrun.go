@@ -26,11 +26,12 @@ import (
 // A meter measures the connections of servers.
 type meter struct {
 	bench
-	size   size
-	sides  []peer
-	only   []string // works; nil: all
-	files  identity.Files
-	secure *tls.Config
+	size    size
+	sides   []peer
+	only    []string // works; nil: all
+	profile string   // folder; "": none
+	files   identity.Files
+	secure  *tls.Config
 }
 
 // A connWork is what is done with one server, and what rows come of it.
@@ -84,7 +85,7 @@ func (m *meter) measure(ctx context.Context, say func(string, ...any)) (all cell
 func (m *meter) run(ctx context.Context, p peer, w connWork) (values []float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.size.limit)
 	defer cancel()
-	s, err := m.start(ctx, p, w.tls)
+	s, err := m.start(ctx, p, w)
 	if err != nil {
 		return nil, err
 	}
@@ -106,10 +107,13 @@ type subject struct {
 	said  bytes.Buffer
 }
 
-func (m *meter) start(ctx context.Context, p peer, secure bool) (*subject, error) {
+func (m *meter) start(ctx context.Context, p peer, w connWork) (*subject, error) {
 	args := slices.Clone(p.args)
 	s := &subject{}
-	if secure {
+	if m.profile != "" {
+		args = append(args, "-profile", filepath.Join(m.profile, fmt.Sprintf("%s-%s.prof", p.name, w.name)))
+	}
+	if w.tls {
 		args = append(args, "-tls", "-cert", m.files.Cert, "-key", m.files.Key)
 		s.secure = m.secure
 	}

@@ -39,6 +39,7 @@ type options struct {
 	rounds, procs   int
 	growth          bool
 	conns           bool
+	profile         string
 }
 
 func main() {
@@ -51,6 +52,7 @@ func main() {
 	flag.StringVar(&o.work, "work", "", "only these workloads, separated by commas")
 	flag.IntVar(&o.rounds, "rounds", 0, "how many rounds; 0: as many as the size says")
 	flag.IntVar(&o.procs, "procs", 0, "how many processors each may use; 0: all")
+	flag.StringVar(&o.profile, "profile", "", "with -conns: `DIR` for profiles of the servers' processor time")
 	flag.BoolVar(&o.conns, "conns", false, "measure connections, not processes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

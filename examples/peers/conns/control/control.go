@@ -5,11 +5,13 @@ package control
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 )
@@ -38,19 +40,33 @@ func Main(serve func(Order) (addr string, stop func() error, err error)) {
 	flag.BoolVar(&o.TLS, "tls", false, "speak TLS")
 	flag.StringVar(&o.Cert, "cert", "", "`FILE` of the certificate")
 	flag.StringVar(&o.Key, "key", "", "`FILE` of its key")
+	profile := flag.String("profile", "", "`FILE` for a profile of the processors' time")
 	flag.Parse()
-	addr, stop, err := serve(o)
-	if err == nil {
-		fmt.Println(addr)
-		err = answer()
-	}
-	if err == nil {
-		err = stop()
-	}
+	err := run(o, *profile, serve)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(o Order, profile string, serve func(Order) (string, func() error, error)) error {
+	if profile != "" {
+		f, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	addr, stop, err := serve(o)
+	if err != nil {
+		return err
+	}
+	fmt.Println(addr)
+	return errors.Join(answer(), stop())
 }
 
 func answer() error {
