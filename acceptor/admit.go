@@ -10,8 +10,11 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-// enter asks the gate, waiting for the answer as long as it takes.
+// enter asks for a permission, waiting for the answer as long as it takes.
 func (l *listener) enter(ctx context.Context, accepted bool) (verdict, error) {
+	if v := l.pass(process.Self(ctx), accepted); v != wait {
+		return v, nil
+	}
 	return server.Call(process.WithCallTimeout(ctx, process.Infinity), l, enter{accepted})
 }
 

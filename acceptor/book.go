@@ -3,7 +3,6 @@ package acceptor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 
 	"github.com/coppice-go/coppice/process"
@@ -22,29 +21,34 @@ func (l *listener) opened(ctx context.Context, in *arrival, e entry) error {
 
 // enroll is opened for a process that does not do it itself.
 func (l *listener) enroll(ctx context.Context, pid process.PID, in *arrival, e entry) error {
-	if !l.claim(pid, in, e) {
+	ok, awaited := l.claim(pid, in, e)
+	if !ok {
 		return errLate
 	}
-	err := server.Cast(ctx, l, arrived{pid})
-	if err == nil || errors.Is(err, process.ErrNoProc) {
-		return nil // a gate that is started now finds it by itself
+	// A gate that has just ended watches nobody, and one that is started now finds
+	// the connection by itself. That goes for what it is told, too.
+	if way := l.gate.Load(); way != nil {
+		_ = way.watch(l, pid)
 	}
-	l.bury(ctx, process.Down{PID: pid, Reason: process.ErrKilled}) // it was killed meanwhile, and the gate may not hear of it
-	return fmt.Errorf("acceptor: could not tell of a connection: %w", err)
+	if awaited || len(l.settings().Alarms) > 0 {
+		_ = server.Cast(ctx, l, changed{})
+	}
+	return nil
 }
 
-// claim makes the acceptor's permission the connection's.
-func (l *listener) claim(pid process.PID, in *arrival, e entry) bool {
+// claim makes the acceptor's permission the connection's. It reports also whether
+// somebody waits for what that changes.
+func (l *listener) claim(pid process.PID, in *arrival, e entry) (ok, awaited bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.counts = !e.conn.uncounted
 	if l.peers != nil && l.suspended || in.state != underway || !l.ledger.claim(in.by, e.counts) {
-		return false
+		return false, false
 	}
 	in.state = begun
 	e.conn.listed = pid
 	l.conns[pid] = e
-	return true
+	return true, l.queued > 0 || l.awaited > 0
 }
 
 // giveUp is called by the acceptor of a connection whose start has failed. It

@@ -30,6 +30,7 @@ type connection[S any] struct {
 	protocol *Protocol[S]
 	reader   process.PID
 	next     chan struct{} // the connection has handled a frame
+	framing  atomic.Bool   // the reader is past every handshake
 	got      frame[S]      // the one frame under way
 }
 
@@ -85,21 +86,19 @@ func (c *connection[S]) start(ctx context.Context, p *Protocol[S], in *arrival) 
 			limit += cmp.Or(p.Queue, defaultQueue)
 		}
 	}
-	ref, err := server.Start(ctx, server.Spec[S]{
-		Init: func(ctx context.Context) (*S, error) { return c.init(ctx, in) },
-		Continue: func(ctx context.Context, s *S) error {
-			if c.sock.Load() == nil {
-				return nil // Open waits for the reader
-			}
-			return c.open(ctx, s)
-		},
+	spec := server.Spec[S]{
+		Init:      func(ctx context.Context) (*S, error) { return c.init(ctx, in) },
 		TrapExit:  true,
 		Exit:      c.exit,
 		Terminate: c.terminate,
 		Limit:     limit,
 		Inspect:   p.Inspect,
 		Grace:     p.Grace,
-	})
+	}
+	if p.Open != nil && c.sock.Load() != nil { // else Open waits for the reader
+		spec.Continue = p.Open
+	}
+	ref, err := server.Start(ctx, spec)
 	return ref.PID(), err
 }
 

@@ -18,14 +18,14 @@ import (
 //	acceptor ──enter──▷ gate         waits, if the listener is full
 //	acceptor ◁──ok──── gate
 //	connection: claim in the ledger: the permission is the connection's now
-//	connection ──arrived──▷ gate
 //	connection ──(its death)──▷ gate
 //
 // The ledger belongs to the listener and outlives the gate. What the gate alone
-// has is who waits for what; when it ends they all learn of that.
+// has is who waits for what; when it ends they all learn of that. While nobody
+// waits, an acceptor that the gate knows takes its permission from the ledger
+// itself, and a connection has the gate watch it without waking it.
 type gate struct {
 	l       *listener
-	known   map[process.PID]bool // acceptors that are monitored
 	waiting []waiting
 	waiters []waiter               // for a number of connections
 	calls   map[string]process.PID // Callbacks of alarms that have not returned
@@ -68,13 +68,15 @@ func (l *listener) newGate(ctx context.Context) (*gate, error) {
 	}
 	l.mu.Lock()
 	l.ledger.holders = nil // the acceptors are started after the gate
+	l.met, l.queued, l.awaited = make(map[process.PID]bool), 0, 0
 	l.mu.Unlock()
-	l.gate.Store(&ref)
+	way := &gateway{ref, ctx}
+	l.gate.Store(way)
 	l.hurried.Store(false)
-	g := &gate{l: l, known: make(map[process.PID]bool), calls: make(map[string]process.PID)}
+	g := &gate{l: l, calls: make(map[string]process.PID)}
 	// After a crash of the gate before this one they are still there.
 	for pid := range l.connected() {
-		if err := g.watch(ctx, pid); err != nil {
+		if err := way.watch(l, pid); err != nil {
 			return nil, err
 		}
 	}
@@ -120,8 +122,7 @@ type enter struct{ accepted bool }
 
 func (m enter) Handle(ctx context.Context, g *gate) (verdict, error) {
 	who := server.From(ctx)
-	if !g.known[who] {
-		g.known[who] = true
+	if g.l.meet(who) {
 		if _, err := server.Monitor(ctx, who, func(d process.Down) released { return released{d.PID} }); err != nil {
 			return wait, err
 		}
@@ -136,6 +137,7 @@ func (m enter) Handle(ctx context.Context, g *gate) (verdict, error) {
 		return wait, err
 	}
 	g.waiting = append(g.waiting, waiting{m, who, reply})
+	g.count()
 	return wait, g.step(ctx)
 }
 
@@ -159,6 +161,7 @@ func (g *gate) admit(now time.Time) (again time.Time) {
 	}
 	clear(g.waiting[len(left):])
 	g.waiting = left
+	g.count()
 	if len(left) == 0 {
 		return again
 	}
@@ -178,27 +181,52 @@ type released struct{ who process.PID }
 
 func (m released) Handle(ctx context.Context, g *gate) error {
 	g.release(m.who)
-	delete(g.known, m.who)
+	g.l.part(m.who)
 	g.waiting = slices.DeleteFunc(g.waiting, func(w waiting) bool { return w.who == m.who })
+	g.count()
 	return g.step(ctx)
 }
 
-// arrived is sent by a new connection, which the ledger has already.
-type arrived struct{ pid process.PID }
+// count lets others see how many wait.
+func (g *gate) count() {
+	g.l.mu.Lock()
+	g.l.queued, g.l.awaited = len(g.waiting), len(g.waiters)
+	g.l.mu.Unlock()
+}
 
-func (m arrived) Handle(ctx context.Context, g *gate) error {
-	if err := g.watch(ctx, m.pid); err != nil {
-		return err
+// meet notes that the gate hears of an acceptor's end; false: it does already.
+func (l *listener) meet(who process.PID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.met[who] {
+		return false
 	}
-	return g.step(ctx)
+	l.met[who] = true
+	return true
 }
 
-// watch learns of a connection's end.
-func (g *gate) watch(ctx context.Context, pid process.PID) error {
-	if !g.l.watched(pid, process.Self(ctx)) {
+func (l *listener) part(who process.PID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.met, who)
+}
+
+// pass is a permission for which the gate need not be asked; wait: it has to be.
+func (l *listener) pass(who process.PID, accepted bool) verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.met[who] || l.queued > 0 {
+		return wait
+	}
+	return l.ledger.ask(who, accepted, time.Now())
+}
+
+// watch has the gate learn of a connection's end, on behalf of whoever calls it.
+func (w *gateway) watch(l *listener, pid process.PID) error {
+	if !l.watched(pid, w.ref.PID()) {
 		return nil
 	}
-	_, err := server.Monitor(ctx, pid, func(d process.Down) gone { return gone{d} })
+	_, err := server.Monitor(w.ctx, pid, func(d process.Down) gone { return gone{d} })
 	return err
 }
 
@@ -211,8 +239,8 @@ func (m gone) Handle(ctx context.Context, g *gate) error {
 	return g.step(ctx)
 }
 
-// changed says that the ledger has changed: a connection is not counted any
-// more.
+// changed says that the ledger has changed: a connection has begun, or is not
+// counted any more.
 type changed struct{}
 
 func (changed) Handle(ctx context.Context, g *gate) error { return g.step(ctx) }

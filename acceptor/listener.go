@@ -41,7 +41,7 @@ type listener struct {
 	spec    Spec // as it was at the start; what can be changed is in current and bound
 	current atomic.Pointer[settings]
 
-	gate   atomic.Pointer[server.Ref[gate]]
+	gate   atomic.Pointer[gateway]
 	porter atomic.Pointer[server.Ref[porter]]
 	shards []atomic.Pointer[process.PID] // the dynamic supervisors
 	hub    *hub                          // nil: the Protocol is no Service
@@ -61,10 +61,13 @@ type listener struct {
 	suspended bool
 	withdrawn bool // it is about to be drained
 	ledger    ledger
-	sirens    map[string]*siren // by the alarm's name
-	said      map[string]*line  // by its text
-	ends      map[string]uint64 // of connections, by class
-	owing     bool              // the gate knows that there are lines to be written later
+	sirens    map[string]*siren    // by the alarm's name
+	said      map[string]*line     // by its text
+	ends      map[string]uint64    // of connections, by class
+	owing     bool                 // the gate knows that there are lines to be written later
+	met       map[process.PID]bool // acceptors whose end the gate hears of
+	queued    int                  // acceptors that wait for the gate's answer
+	awaited   int                  // those who wait for a number of connections
 
 	// How it is bound, guarded by mu.
 	bound   *binding
@@ -251,11 +254,17 @@ func (l *listener) startConnection(ctx context.Context, in *arrival) (process.PI
 	return l.settings().connect(ctx, l, in)
 }
 
+// A gateway is how the gate is reached.
+type gateway struct {
+	ref server.Ref[gate]
+	ctx context.Context // of its process: others may watch for it
+}
+
 // Ref makes a listener the target of its gate's messages. The gate is asked for
 // anew each time: it may have been restarted.
 func (l *listener) Ref(context.Context) (server.Ref[gate], error) {
-	if ref := l.gate.Load(); ref != nil {
-		return *ref, nil
+	if way := l.gate.Load(); way != nil {
+		return way.ref, nil
 	}
 	return server.Ref[gate]{}, process.ErrNoProc
 }

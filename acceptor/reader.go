@@ -13,25 +13,34 @@ import (
 // read is the reader's life: handshake, then frame after frame, until the
 // stream ends. It tells the connection how that was and ends normally.
 func (c *connection[S]) read(ctx context.Context, to process.PID) error {
+	defer context.AfterFunc(ctx, c.interrupt)()
 	sock, err := c.begin(ctx, to)
 	for err == nil {
 		var upgrade bool
-		if upgrade, err = c.frames(ctx, to, sock); !upgrade && err == nil {
-			return nil
-		} else if upgrade {
-			sock, err = c.handshake(ctx, to, c.bound.Upgrade, sock)
+		if upgrade, err = c.frames(ctx, to, sock); err != nil {
+			break
 		}
+		if !upgrade || ctx.Err() != nil { // then the handshake would not be interrupted
+			return nil
+		}
+		sock, err = c.handshake(ctx, to, c.bound.Upgrade, sock)
 	}
 	return c.tell(ctx, to, ended[S]{err})
 }
 
-// Whoever ends the reader has it come back from the socket. While the connection is
-// not open that is closed; later only reading ends, for the connection has its last
-// words to say: it is about to hear what became of its reader.
+// interrupt has a reader that is ended come back from the socket. While the
+// connection is not open that is closed; later only reading ends, for the connection
+// has its last words to say: it is about to hear what became of its reader.
+func (c *connection[S]) interrupt() {
+	if c.framing.Load() {
+		c.stopReading()
+	} else {
+		c.close()
+	}
+}
 
 // begin returns what to read from.
 func (c *connection[S]) begin(ctx context.Context, to process.PID) (net.Conn, error) {
-	defer context.AfterFunc(ctx, c.close)()
 	if err := c.bound.Socket.tune(c.raw); err != nil {
 		return nil, err
 	}
@@ -53,7 +62,6 @@ func (c *connection[S]) begin(ctx context.Context, to process.PID) (net.Conn, er
 
 // handshake returns what a transport makes of sock, once the connection knows it.
 func (c *connection[S]) handshake(ctx context.Context, to process.PID, t Transport, sock net.Conn) (net.Conn, error) {
-	defer context.AfterFunc(ctx, c.close)()
 	sock, err := c.shake(ctx, t, sock, to)
 	if err != nil {
 		return nil, err
@@ -74,7 +82,8 @@ func (c *connection[S]) hand(ctx context.Context, to process.PID, o opened[S]) e
 // ends, with the error that it ended with; until the last frame was one that
 // asked for an upgrade; or, with neither, until the connection has ended.
 func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Conn) (upgrade bool, err error) {
-	defer context.AfterFunc(ctx, c.stopReading)()
+	c.framing.Store(true)
+	defer c.framing.Store(false)
 	cut := &cutter{split: c.protocol.Split, limit: cmp.Or(c.protocol.MaxFrame, defaultFrame)}
 	cut.release()
 	underway := false // a frame: what it is in is not ours to give back

@@ -83,6 +83,7 @@ func (g *gate) waitFor(ctx context.Context, op Op, n int) error {
 		return err
 	}
 	g.waiters = append(g.waiters, waiter{await{op, n}, reply})
+	g.count() // before the connections are, so that none comes in between
 	g.satisfy()
 	return nil
 }
@@ -101,4 +102,5 @@ func (g *gate) satisfy() {
 		w.reply.Send(struct{}{}, nil)
 		return true
 	})
+	g.count()
 }
