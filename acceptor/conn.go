@@ -27,6 +27,7 @@ type Conn struct {
 	writing          sync.Mutex             // held by a Write
 	patient          bool                   // others write to it, who know how long they have
 	tree             *subtree               // nil: it is no Subtree's
+	silence          silence
 
 	// Owned by the connection's process.
 	ctx      context.Context // of the process
@@ -41,7 +42,7 @@ type Conn struct {
 	listed    process.PID // as which process it is one of the listener's connections
 	uncounted bool        // Uncount was called
 
-	// Owned by the reader, and while a frame is handled by the process.
+	// Owned by the reader, if there is one, and while a frame is handled by the process.
 	cut       *cutter
 	upgrading bool // the handshake comes when the frame has been handled
 	upgraded  bool
@@ -95,13 +96,18 @@ func (o *outlet) unhurry() {
 }
 
 // NetConn returns the connection that Write writes to: the socket, or what the
-// Transport has made of it; nil before that. Its Read belongs to the protocol's
-// reader.
+// Transport has made of it; nil before that. Its Read, and the deadline of that,
+// belong to the protocol's reader. A connection whose socket was asked for keeps its
+// reader while it is silent (see Spec.Silence): it may be closed by whoever has it.
 func (c *Conn) NetConn() net.Conn {
-	if out := c.sock.Load(); out != nil {
-		return out.conn
+	out := c.sock.Load()
+	if out == nil {
+		return nil
 	}
-	return nil
+	if c.isBare(out.conn) {
+		c.expose()
+	}
+	return out.conn
 }
 
 // RemoteAddr returns the peer's address: from Open on the client's, if a trusted
@@ -186,4 +192,5 @@ func (k keeper) Forget(process.PID) { k.c.close() }
 func (c *Conn) close() {
 	// A socket that does not close has no more than we can do for it.
 	_ = c.raw.Close()
+	c.unrest()
 }

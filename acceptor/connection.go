@@ -16,7 +16,8 @@ import (
 
 // A connection is the server behind one accepted socket. It is two processes:
 // the connection's own, which has the state and writes, and a reader linked to
-// it, which cuts the stream into frames and hands them over one at a time.
+// it, which cuts the stream into frames and hands them over one at a time. While the
+// peer is silent there may be no reader, see silence.
 //
 //	peer → socket → reader ──frame──▷ connection → socket → peer
 //	                       ◁──next───
@@ -28,7 +29,7 @@ type connection[S any] struct {
 	*Conn    // own, or what a Subtree shares
 	own      Conn
 	protocol *Protocol[S]
-	reader   process.PID
+	reader   process.PID   // the latest; guarded by silence.mu
 	next     chan struct{} // the connection has handled a frame
 	framing  atomic.Bool   // the reader is past every handshake
 	got      frame[S]      // the one frame under way
@@ -78,7 +79,7 @@ func (c *Conn) fill(l *listener, in *arrival) {
 func (c *connection[S]) start(ctx context.Context, p *Protocol[S], in *arrival) (process.PID, error) {
 	c.protocol, c.next = p, make(chan struct{}, 1)
 	c.setWriteTimeout(cmp.Or(p.WriteTimeout, defaultWrite))
-	c.tick, c.got.c = tick[S]{c}, c
+	c.tick, c.got.c, c.silence.waker = tick[S]{c}, c, c
 	limit := p.Limit
 	if d, ok := c.raw.(*peer); ok {
 		d.aim(c)
@@ -114,10 +115,13 @@ func (c *connection[S]) init(ctx context.Context, in *arrival) (s *S, err error)
 	idle := c.protocol.Idle
 	if c.listener.peers != nil { // datagrams come by themselves
 		idle = cmp.Or(idle, defaultIdle)
-	} else if c.reader, err = process.GoSpec(ctx, process.Spec{Kind: "reader"}, func(ctx context.Context) error {
-		return c.read(ctx, self)
-	}); err != nil {
-		return nil, err
+	} else {
+		c.silence.mu.Lock()
+		err = c.startReader(ctx)
+		c.silence.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
 	}
 	started := false
 	defer func() { // New may also panic, or end the process
@@ -160,8 +164,8 @@ func (c *connection[S]) open(ctx context.Context, s *S) error {
 // exit tells the ends of our own helpers from what the protocol's links say. A
 // transport's process is a child of the reader.
 func (c *connection[S]) exit(ctx context.Context, s *S, x process.ExitSignal) error {
-	reader := x.From == c.reader
-	helper := !c.reader.IsZero() && x.From.Parent() == c.reader
+	reader := c.isReader(x.From)
+	helper := c.isReader(x.From.Parent())
 	switch {
 	case reader && x.Reason == nil:
 		return nil // it has said what there was to say

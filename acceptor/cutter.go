@@ -28,7 +28,24 @@ type cutter struct {
 
 type page [4096]byte
 
-var pages = sync.Pool{New: func() any { return new(page) }}
+var (
+	pages   = sync.Pool{New: func() any { return new(page) }}
+	cutters = sync.Pool{New: func() any { return new(cutter) }}
+)
+
+func newCutter(split bufio.SplitFunc, limit int) *cutter {
+	c := cutters.Get().(*cutter)
+	c.split, c.limit = split, limit
+	c.release()
+	return c
+}
+
+// free gives the cutter back, and all that it has borrowed.
+func (c *cutter) free() {
+	c.release()
+	c.split, c.err, c.final = nil, nil, false
+	cutters.Put(c)
+}
 
 var (
 	errNoProgress = errors.New("acceptor: Split returned an empty frame and did not advance")

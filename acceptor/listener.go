@@ -23,9 +23,10 @@ import (
 //	├── transports (one for one): what Transports need, if they need something
 //	├── service: runs a Service's Serve, if the Protocol is one
 //	├── porter: has the port opened and closed, when somebody asks for that
-//	└── port (one for all): holds the listening socket while it runs
-//	    ├── acceptor-1: takes a connection, starts its process below connections-1
-//	    └── ...
+//	├── port (one for all): holds the listening socket while it runs
+//	│   ├── acceptor-1: takes a connection, starts its process below connections-1
+//	│   └── ...
+//	└── lookout: waits for what silent peers say next
 //
 // A UDP listener has no Transport; its socket is a child before the connections,
 // because they all write to it, and the acceptors read it.
@@ -46,6 +47,7 @@ type listener struct {
 	shards []atomic.Pointer[process.PID] // the dynamic supervisors
 	hub    *hub                          // nil: the Protocol is no Service
 	peers  *peers                        // nil: it is no UDP listener
+	post   post                          // of the lookout
 
 	accepted, aborted, starved atomic.Uint64
 	refusals                   refusals
@@ -135,6 +137,7 @@ func newListener(spec Spec) (*listener, error) {
 		ends:   make(map[string]uint64),
 		lodged: make(map[string]int),
 	}
+	l.post.every = cmp.Or(spec.Silence, defaultSilence)
 	l.bind(newBinding(asked))
 	l.current.Store(spec.options().settle(nil, time.Now()))
 	l.keepTo(l.settings().limits())
@@ -216,8 +219,12 @@ func (l *listener) children() []supervisor.Child {
 	if l.hub != nil {
 		children = append(children, l.serviceChild())
 	}
-	return append(children, supervisor.Child{ID: "porter", Start: server.StartFunc(l.porterSpec())},
+	children = append(children, supervisor.Child{ID: "porter", Start: server.StartFunc(l.porterSpec())},
 		supervisor.Child{ID: "port", Start: l.open})
+	if l.hub == nil {
+		children = append(children, supervisor.Child{ID: "lookout", Start: server.StartFunc(l.lookoutSpec())})
+	}
+	return children
 }
 
 // restarts is how often a part of the tree may be started again within a supervisor's

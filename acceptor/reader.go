@@ -11,21 +11,34 @@ import (
 )
 
 // read is the reader's life: handshake, then frame after frame, until the
-// stream ends. It tells the connection how that was and ends normally.
-func (c *connection[S]) read(ctx context.Context, to process.PID) error {
+// stream ends. It tells the connection how that was and ends normally. One that comes
+// after a silence begins with the frames.
+func (c *connection[S]) read(ctx context.Context) error {
 	defer context.AfterFunc(ctx, c.interrupt)()
-	sock, err := c.begin(ctx, to)
+	to := process.Self(c.ctx)
+	sock, err := c.source(ctx, to)
 	for err == nil {
-		var upgrade bool
-		if upgrade, err = c.frames(ctx, to, sock); err != nil {
+		var why leaving
+		if why, err = c.frames(ctx, to, sock); err != nil {
 			break
 		}
-		if !upgrade || ctx.Err() != nil { // then the handshake would not be interrupted
+		if why == rests {
+			process.Unlink(ctx, to) // which need not hear of it
+		}
+		if why != upgrades || ctx.Err() != nil { // then the handshake would not be interrupted
 			return nil
 		}
 		sock, err = c.handshake(ctx, to, c.bound.Upgrade, sock)
 	}
 	return c.tell(ctx, to, ended[S]{err})
+}
+
+// source returns what to read from.
+func (c *connection[S]) source(ctx context.Context, to process.PID) (net.Conn, error) {
+	if c.framing.Load() {
+		return c.sock.Load().conn, nil
+	}
+	return c.begin(ctx, to)
 }
 
 // interrupt has a reader that is ended come back from the socket. While the
@@ -78,42 +91,69 @@ func (c *connection[S]) hand(ctx context.Context, to process.PID, o opened[S]) e
 	return nil
 }
 
+// A leaving is why a reader has stopped to bring frames, without an error.
+type leaving int
+
+const (
+	over     leaving = iota // the connection has ended
+	upgrades                // the last frame asked for that
+	rests                   // the peer is silent: the reader has nothing more to do with the connection
+)
+
 // frames hands over what is read from sock, frame after frame, until the stream
-// ends, with the error that it ended with; until the last frame was one that
-// asked for an upgrade; or, with neither, until the connection has ended.
-func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Conn) (upgrade bool, err error) {
+// ends, with the error that it ended with, or until there is another reason to stop.
+func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Conn) (why leaving, err error) {
 	c.framing.Store(true)
-	defer c.framing.Store(false)
-	cut := &cutter{split: c.protocol.Split, limit: cmp.Or(c.protocol.MaxFrame, defaultFrame)}
-	cut.release()
+	if c.cut == nil { // else a silence in the middle of a frame is over
+		c.cut = newCutter(c.protocol.Split, cmp.Or(c.protocol.MaxFrame, defaultFrame))
+	}
+	if c.canRest(sock) {
+		c.listen(ctx)
+	}
 	underway := false // a frame: what it is in is not ours to give back
 	defer func() {
-		if !underway {
-			cut.to = cut.from
-			cut.release()
+		if why != rests {
+			c.leave(underway)
 		}
+		c.framing.Store(why != upgrades)
 	}()
-	c.cut = cut
 	for {
-		bytes, err := cut.next(sock)
+		bytes, err := c.cut.next(sock)
 		if err != nil {
-			return false, err
+			if !c.wasAsked(err) {
+				return over, err
+			}
+			if c.rest(ctx) {
+				return rests, nil
+			}
+			continue
 		}
+		c.silence.beats.Add(1)
 		c.got.bytes = bytes
 		c.got.length.Store(int64(len(bytes)))
 		c.coming.Store(true)
 		if err := c.tell(ctx, to, &c.got); err != nil {
-			return false, err
+			return over, err
 		}
 		underway = true
 		if !c.handled(ctx) {
-			return false, nil
+			return over, nil
 		}
 		underway = false
 		if c.upgrading {
 			c.upgrading = false
-			return true, nil
+			return upgrades, nil
 		}
+	}
+}
+
+// leave is the end of reading frames.
+func (c *connection[S]) leave(underway bool) {
+	c.unlisten()
+	if !underway {
+		c.cut.to = c.cut.from
+		c.cut.free()
+		c.cut = nil
 	}
 }
 

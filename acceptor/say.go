@@ -25,6 +25,7 @@ const (
 	textAgain    = "connections are accepted again"
 	textReserve  = "no descriptor can be kept in reserve: out of descriptors, clients would wait and not be told"
 	textBusy     = "alarm: its Callback is not called again, for it has not returned yet"
+	textBlind    = "silent connections keep their readers: it cannot be waited for them all at once"
 	textUncalled = "alarm: its Callback could not be called"
 
 	lineEvery = time.Minute

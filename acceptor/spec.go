@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net"
 	"time"
+
+	"github.com/coppice-go/coppice/process"
 )
 
 // A Spec describes a listener. Address and Protocol are needed, the rest is
@@ -58,6 +60,13 @@ type Spec struct {
 	Upgrade Transport
 	// HandshakeTimeout is how long these have for that; 0: 5 s, Infinity: for ever.
 	HandshakeTimeout time.Duration
+
+	// Silence is how long the peer of a Protocol's connection is silent before the
+	// connection gives up its reader, with the goroutine and the buffers that it has,
+	// until there is something to read again; 0: 0.5 s, or up to twice that,
+	// Infinity: it keeps them. It can do so on Linux and on sockets of the system,
+	// and if there is a Transport, where that allows it.
+	Silence time.Duration
 
 	// Acceptors is how many processes wait for connections, each with a
 	// supervisor of its own for those that it has accepted; 0: 4, or Sockets if
@@ -148,6 +157,9 @@ func (s *Spec) validate() error {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	faults = append(faults, s.bindFaults()...)
 	faults = append(faults, s.Proxy.faults(s)...)
+	if s.Silence < 0 && s.Silence != process.Infinity {
+		fault("Silence is %v: use a time, 0 for %v or Infinity", s.Silence, defaultSilence)
+	}
 	if s.Acceptors < 0 {
 		fault("Acceptors is %d: use 0 for %d", s.Acceptors, defaultAcceptors)
 	}

@@ -198,7 +198,7 @@ func (p *site) kill(dice *rand.Rand) {
 	}
 }
 
-var parts = []string{"supervisor", "shard", "gate", "transports", "transport", "porter", "port", "acceptor"}
+var parts = []string{"supervisor", "shard", "gate", "transports", "transport", "porter", "port", "acceptor", "lookout"}
 
 // fell kills parts of the listener, at a pace at which it does not give up.
 func (p *site) fell(dice *rand.Rand) {
@@ -258,7 +258,7 @@ func (p *site) role(pid process.PID) string {
 		return "acceptor"
 	case strings.HasPrefix(rest, "transports/") && strings.Count(rest, "/") == 1:
 		return "transport"
-	case rest == "gate", rest == "transports", rest == "porter", rest == "port":
+	case rest == "gate", rest == "transports", rest == "porter", rest == "port", rest == "lookout":
 		return rest
 	}
 	return ""

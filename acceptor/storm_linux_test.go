@@ -94,9 +94,15 @@ func weather(t *testing.T, seed uint64, long time.Duration, wild bool) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"open", "behind", "hasty"} {
-		s.sites = append(s.sites, s.settle(name))
+		p := s.settle(name)
+		s.sites = append(s.sites, p)
+		if v := p.greet(); v.err != nil { // which has the lookout begin
+			t.Fatalf("%s does not serve: %v", name, v.err)
+		}
+		p.try("WaitForConnections", func() error { return acceptor.WaitForConnections(s.ctx, p.pid, "==", 0) })
 	}
-	s.same("rehearsals", s.rehearsals, nil) // the one at the start may not be quite over
+	s.same("visits", s.visits, nil) // those at the start may not be quite over
+	s.same("lookouts", s.lookouts, []string{"behind/lookout", "hasty/lookout", "open/lookout"})
 	before, held := s.census(), descriptors(t)
 	s.end = time.Now().Add(long)
 	s.rage()
@@ -118,6 +124,9 @@ func (s *storm) settle(name string) *site {
 		ClientAuth: tlsconn.RequireClientCert, Reload: 100 * time.Millisecond,
 	})
 	spec := acceptor.Spec{Name: name, Address: "127.9.0.1:0", Transport: p.server, Protocol: parrot.protocol(), Access: access(false)}
+	if name != "hasty" {
+		spec.Silence = 2 * time.Millisecond // nobody has a reader for long
+	}
 	switch name {
 	case "behind":
 		spec.Proxy = &acceptor.Proxy{Trusted: proxies, Required: true}
@@ -225,13 +234,24 @@ func (s *storm) census() (paths []string) {
 	return paths
 }
 
-// rehearsals are those that have not ended.
-func (s *storm) rehearsals() (paths []string) {
+// visits are the processes of rehearsals and greetings that have not ended.
+func (s *storm) visits() (paths []string) {
 	for _, pid := range s.sites[0].pid.Node().Processes() {
-		if pid.Is("rehearsal") {
+		if pid.Is("rehearsal") || pid.Path() == "tls" || pid.Is("handshake") {
 			paths = append(paths, pid.Path())
 		}
 	}
+	return paths
+}
+
+// lookouts are those that have begun.
+func (s *storm) lookouts() (paths []string) {
+	for _, pid := range s.sites[0].pid.Node().Processes() {
+		if pid.Is("lookout") {
+			paths = append(paths, pid.Parent().Path())
+		}
+	}
+	slices.Sort(paths)
 	return paths
 }
 
@@ -285,7 +305,7 @@ func (p *site) info() acceptor.Info {
 // try does something that fails while what was killed is being started again.
 func (p *site) try(what string, f func() error) {
 	p.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(8 * time.Second)
 	for {
 		err := f()
 		if err == nil {

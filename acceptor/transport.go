@@ -32,6 +32,14 @@ type Transport interface {
 	// that name, see [Info]. Of processes that are started here it is the
 	// connection that hears first: their exit signals do not reach
 	// [Protocol.Exit].
+	//
+	// A connection can rest while its peer is silent (see Spec.Silence) if what is
+	// returned here has a method Rest(ended func()) bool. That says: a Read that has
+	// met its deadline, which is set on raw, can be tried again; it has nothing to give
+	// until raw has; and it needs none of the processes that were started here. Rest is
+	// called when nobody reads any more. It reports false if the connection has ended;
+	// if it ends later, by anything but the peer, ended is to be called, from anywhere,
+	// at least once.
 	Handshake(ctx context.Context, raw net.Conn, owner process.PID) (net.Conn, error)
 }
 

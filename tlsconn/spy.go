@@ -18,9 +18,10 @@ import (
 // that.
 type spy struct {
 	net.Conn
-	in     atomic.Int64 // bytes from the peer
-	spoken func()       // called at the first of them; nil: nobody wants to know
-	closed func()       // called when the socket is closed, once
+	in      atomic.Int64           // bytes from the peer
+	spoken  func()                 // called at the first of them; nil: nobody wants to know
+	closed  func()                 // called when the socket is closed, once
+	resting atomic.Pointer[func()] // also called then; nil: nobody wants to know
 
 	secret  atomic.Bool // the handshake is done: nothing more is in the clear
 	leaving atomic.Bool // only the goodbye is still written
@@ -166,6 +167,9 @@ func (s *spy) Close() error {
 	err := s.Conn.Close()
 	if s.closed != nil {
 		s.closed()
+	}
+	if ended := s.resting.Load(); ended != nil {
+		(*ended)()
 	}
 	return err
 }
