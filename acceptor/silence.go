@@ -156,6 +156,7 @@ func (c *connection[S]) rest(ctx context.Context) bool {
 		c.cut = nil
 	}
 	s.phase, s.mark = resting, mark
+	c.reader = process.PID{} // nothing shall be kept of it
 	return true
 }
 
