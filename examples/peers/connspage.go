@@ -38,10 +38,11 @@ const connMethod = `
   with no stream open, and the deadlines that it has by default. Bytes are cut
   into frames, and each is a message to the connection's process.
 - raw: whatever a read brings is written.
-- Idle: 10,000 connections have echoed once, and then been silent for two
+- Idle: 10,000 connections have echoed once, and then been silent for 1.5
   seconds. Memory is taken after a collection, and divided by their number; that
   of sockets in the operating system is not in it. Then each of them echoes once
-  more, and is silent again: that is the row of those that were idle.
+  more, and is silent again; the second time that is measured, for the row of those
+  that were idle.
 `
 
 // connFiles are what is made of a report of connections.

@@ -188,7 +188,7 @@ func (s *subject) per(n int, operate func(n int) error) (float64, error) {
 }
 
 // silence is how long connections have been silent when they are called idle.
-const silence = 2 * time.Second
+const silence = 1500 * time.Millisecond
 
 func (s *subject) visits(c counts) ([]float64, error) {
 	x, err := s.per(c.K, s.clients.visits)
@@ -218,6 +218,9 @@ func (s *subject) idle(c counts) ([]float64, error) {
 	time.Sleep(silence)
 	after, err := s.use("memory")
 	if err != nil {
+		return nil, err
+	}
+	if _, err := s.woken(idle); err != nil { // the memory that this takes is there then
 		return nil, err
 	}
 	woken, err := s.woken(idle)
