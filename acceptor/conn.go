@@ -19,6 +19,8 @@ type Conn struct {
 	listener         *listener
 	bound            *binding              // of the port that has accepted it
 	limit            time.Duration         // of a write, guarded by writing; below 0: none
+	due              time.Time             // the deadline of writes, if not layered; guarded by writing
+	rushed           atomic.Bool           // it was set by somebody else since
 	handshakeTimeout time.Duration         // below 0: none
 	coming           atomic.Bool           // a frame waits in the mailbox, or is being handled
 	last             atomic.Pointer[error] // why it ended; nil: it lives, or was killed
@@ -63,7 +65,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 		limit = lastWrite
 	}
 	if limit >= 0 {
-		if err := out.conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		if err := c.allow(out, limit); err != nil {
 			return 0, process.Shutdown(err)
 		}
 	}
@@ -77,10 +79,22 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, nil
 }
 
+// allow gives a write that long, or up to an eighth more: a deadline that was set for
+// one before may do. c.writing is held.
+func (c *Conn) allow(out *outlet, limit time.Duration) error {
+	now := time.Now()
+	if !out.layered && !c.rushed.Load() && c.due.Sub(now) >= limit {
+		return nil
+	}
+	c.rushed.Store(false)
+	c.due = now.Add(limit + limit/8)
+	return out.conn.SetWriteDeadline(c.due)
+}
+
 func (c *Conn) setWriteTimeout(d time.Duration) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.limit = d
+	c.limit, c.due = d, time.Time{}
 }
 
 // An outlet is what a connection is written to.
@@ -171,6 +185,7 @@ func (c *Conn) hurry() {
 	}
 	// A socket that takes no deadline is closed already.
 	_ = c.raw.SetWriteDeadline(time.Now().Add(lastWrite))
+	c.rushed.Store(true)
 }
 
 // stopReading has whoever reads from the socket come back, now and from now on.

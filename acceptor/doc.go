@@ -67,7 +67,7 @@
 //     a dead program left behind is removed; nothing else ever is.
 //   - A connection's process sees whole frames only, one at a time: half a packet
 //     does not keep it from its other messages, and a peer that sends faster
-//     than it is served waits. A silent connection holds a buffer of 512 bytes.
+//     than it is served waits.
 //   - When a connection ends, however it ends, its socket is closed and its
 //     reader is gone; when the peer or the network ends it, the process ends
 //     with that reason in a process.Shutdown, which is no crash. A crash ends
@@ -97,6 +97,23 @@
 //   - Every end of a connection is counted once, by its class: [Info].
 //   - A listener that stops first accepts no more and then ends its connections,
 //     all at once, each with its Terminate.
+//
+// # Silent peers
+//
+// A connection has a second process, its reader, in whose goroutine somebody waits
+// for the peer's next bytes. When nothing has come for a while (Spec.Silence) the
+// reader ends, with its goroutine and its buffers; what it had of a frame is kept.
+// One process of the listener then waits for all such peers at once, and starts
+// another reader when there is something to read. Nothing else is different: all that
+// is promised above holds, and the tests are the same for both.
+//
+// That is so on Linux, with sockets of the operating system, TCP or unix, also behind
+// a PROXY header, and with a [Transport] that allows it, as tlsconn does. Everywhere
+// else, and with Silence: process.Infinity, a connection keeps its reader: with a Bind
+// of your own whose connections are of another type, over a net.Pipe, with a
+// Transport that does not say that it can, and once somebody has asked for the socket
+// itself ([Conn.NetConn]), which he might close unnoticed. What this saves is in
+// docs/connections.md.
 //
 // # Limits
 //

@@ -72,7 +72,8 @@ type Protocol[S any] struct {
 	// Nil: one that is not clean ends it.
 	Exit func(ctx context.Context, s *S, x process.ExitSignal) error
 
-	// WriteTimeout is how long one write may take; 0: 30 s, Infinity: for ever.
+	// WriteTimeout is how long one write may take, or up to an eighth longer; 0: 30 s,
+	// Infinity: for ever.
 	WriteTimeout time.Duration
 
 	// Queue is how many datagrams of one peer may wait for Frame; 0: 64. Those that

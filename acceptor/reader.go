@@ -110,6 +110,7 @@ func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Con
 	if c.canRest(sock) {
 		c.listen(ctx)
 	}
+	ahead := c.bound.Upgrade == nil // else what comes behind a frame may not be ours
 	underway := false // a frame: what it is in is not ours to give back
 	defer func() {
 		if why != rests {
@@ -136,6 +137,9 @@ func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Con
 			return over, err
 		}
 		underway = true
+		if ahead && c.cut.spare() { // so that it need not be woken to wait again
+			c.cut.read(sock)
+		}
 		if !c.handled(ctx) {
 			return over, nil
 		}

@@ -59,6 +59,12 @@
 //   - No byte of a private key is in a state, message, event, report or error. Keys
 //     of sessions are written only to the KeyLog of a Spec, and then loudly.
 //
+// # Silence
+//
+// Whoever waits in Read holds a goroutine. A Read that meets its deadline can be tried
+// again, so one may also wait at the socket below, see [Conn.Rest]: package acceptor
+// does that, and a silent connection has no goroutine there.
+//
 // # What we ask of you
 //
 // One goroutine may read and one may write at a time. A Conn that nobody needs any
