@@ -27,8 +27,9 @@ type Conn struct {
 	header           atomic.Pointer[ProxyHeader]
 	sock             atomic.Pointer[outlet] // nil while a handshake is under way
 	writing          sync.Mutex             // held by a Write
-	patient          bool                   // others write to it, who know how long they have
-	tree             *subtree               // nil: it is no Subtree's
+	closing          sync.Once
+	patient          bool     // others write to it, who know how long they have
+	tree             *subtree // nil: it is no Subtree's
 	silence          silence
 
 	// Owned by the connection's process.
@@ -205,7 +206,9 @@ func (k keeper) Forget(process.PID) { k.c.close() }
 // close ends the socket and with it the reader. It can be called from anywhere,
 // more than once.
 func (c *Conn) close() {
-	// A socket that does not close has no more than we can do for it.
-	_ = c.raw.Close()
-	c.unrest()
+	c.closing.Do(func() {
+		// A socket that does not close has no more than we can do for it.
+		_ = c.raw.Close()
+		c.unrest()
+	})
 }

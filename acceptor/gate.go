@@ -236,6 +236,9 @@ type gone struct{ process.Down }
 func (m gone) Handle(ctx context.Context, g *gate) error {
 	g.l.bury(ctx, m.Down)
 	g.l.tidy(ctx)
+	if len(g.waiting) == 0 && len(g.waiters) == 0 && len(g.l.settings().Alarms) == 0 {
+		return nil // nobody minds, and what is due has its timer
+	}
 	return g.step(ctx)
 }
 

@@ -111,7 +111,7 @@ func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Con
 		c.listen(ctx)
 	}
 	ahead := c.bound.Upgrade == nil // else what comes behind a frame may not be ours
-	underway := false // a frame: what it is in is not ours to give back
+	underway := false               // a frame: what it is in is not ours to give back
 	defer func() {
 		if why != rests {
 			c.leave(underway)

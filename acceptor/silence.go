@@ -26,7 +26,6 @@ type silence struct {
 	phase   phase          // guarded by mu
 	mark    readiness.Mark // guarded by mu; while resting
 	waker   readiness.Waker
-	ended   func()        // wakes it, too; for its Transport
 	exposed atomic.Bool   // somebody has got hold of the socket
 	beats   atomic.Uint32 // frames that the readers have brought
 
@@ -86,9 +85,6 @@ func (c *Conn) listen(ctx context.Context) {
 	c.silence.mu.Lock()
 	c.silence.phase = reading
 	c.silence.mu.Unlock()
-	if c.silence.ended == nil {
-		c.silence.ended = c.wake
-	}
 	c.listener.post.enter(c)
 	c.listener.post.need(ctx)
 }
@@ -143,7 +139,7 @@ func (c *connection[S]) rest(ctx context.Context) bool {
 	if !c.canRest(sock) {
 		return false
 	}
-	if r, ok := sock.(rester); ok && !r.Rest(s.ended) {
+	if r, ok := sock.(rester); ok && !r.Rest(c.wake) {
 		return false // it has ended: the next read says so
 	}
 	mark, ok := post.arm(c.raw.(syscall.Conn), c)
