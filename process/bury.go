@@ -29,7 +29,7 @@ func (p *proc) abandon() {
 	if back {
 		return
 	}
-	if p.node.wants(Abandoned) {
+	if p.node.wants(Abandoned) && !p.marked(markLends) { // then it is not its own fault
 		p.emit(Event{Kind: Abandoned, Level: LevelError, Text: "goroutine abandoned: it did not return from its handler",
 			Reason: reason, Detail: &AbandonReport{PID: PID{p}, Grace: p.origin.grace, Stack: stack}})
 	}

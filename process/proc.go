@@ -69,6 +69,7 @@ type flags struct {
 	told     bool // its parent has told it to stop while it traps, with reason (see asked)
 	up       bool // it is linked to its parent
 	inited   bool // Init has succeeded; owned by the goroutine that runs the process
+	lent     bool // that goroutine goes on elsewhere after a turn; owned by it
 }
 
 // What is in marks. Those of attention say what comes before the next message.
@@ -84,6 +85,7 @@ const (
 	markNamed     // it has a name
 	markLimited   // its mailbox has a limit
 	markDead      // its state is dead
+	markLends     // its goroutine runs another process; changed by that alone
 
 	attention = attDoomed | attSystem | attSuspended
 )

@@ -109,6 +109,10 @@ func (p *proc) turns() (outcome error, ended bool) {
 		if outcome, ended = p.turn(&e); ended {
 			return outcome, true
 		}
+		if p.lent {
+			p.giveBack()
+			return nil, false
+		}
 	}
 }
 
@@ -200,6 +204,9 @@ func (p *proc) orders() error {
 func (p *proc) unwound(value any) error {
 	if value != nil {
 		return newPanicError(value, 2)
+	}
+	if p.marked(markLends) {
+		return nil // the one that it was lent to has ended the goroutine
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
