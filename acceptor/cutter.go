@@ -106,12 +106,6 @@ func (c *cutter) ending(left int) error {
 	return c.err
 }
 
-// spare reports whether more can be read while the latest frame is being handled:
-// there is room behind it, and nothing that could be cut first.
-func (c *cutter) spare() bool {
-	return c.from == c.to && c.to < len(c.buf) && c.err == nil && !c.final
-}
-
 // buffered is how many bytes have been read and belong to no frame yet.
 func (c *cutter) buffered() int { return c.to - c.from }
 

@@ -30,7 +30,7 @@ func (c *connection[S]) read(ctx context.Context) error {
 		}
 		sock, err = c.handshake(ctx, to, c.bound.Upgrade, sock)
 	}
-	return c.tell(ctx, to, ended[S]{err})
+	return c.bring(ctx, to, ended[S]{err})
 }
 
 // source returns what to read from.
@@ -110,8 +110,7 @@ func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Con
 	if c.canRest(sock) {
 		c.listen(ctx)
 	}
-	ahead := c.bound.Upgrade == nil // else what comes behind a frame may not be ours
-	underway := false               // a frame: what it is in is not ours to give back
+	underway := false // a frame: what it is in is not ours to give back
 	defer func() {
 		if why != rests {
 			c.leave(underway)
@@ -133,13 +132,10 @@ func (c *connection[S]) frames(ctx context.Context, to process.PID, sock net.Con
 		c.got.bytes = bytes
 		c.got.length.Store(int64(len(bytes)))
 		c.coming.Store(true)
-		if err := c.tell(ctx, to, &c.got); err != nil {
+		if err := c.bring(ctx, to, &c.got); err != nil {
 			return over, err
 		}
 		underway = true
-		if ahead && c.cut.spare() { // so that it need not be woken to wait again
-			c.cut.read(sock)
-		}
 		if !c.handled(ctx) {
 			return over, nil
 		}
@@ -159,6 +155,16 @@ func (c *connection[S]) leave(underway bool) {
 		c.cut.free()
 		c.cut = nil
 	}
+}
+
+// bring is tell, of what the reader has nothing else to do beside: the connection
+// handles it in the reader's goroutine, if it is idle.
+func (c *connection[S]) bring(ctx context.Context, to process.PID, msg any) error {
+	err := process.Lend(ctx, to, msg)
+	if errors.Is(err, process.ErrMailboxFull) {
+		return c.tell(ctx, to, msg)
+	}
+	return err
 }
 
 // handled waits until the connection has handled what it was told; false: it
