@@ -8,6 +8,8 @@ import (
 	"net"
 )
 
+const longest = 0 // there is no backlog to be set
+
 func setBacklog(net.Listener, int) error { return errors.ErrUnsupported }
 
 func listenMode(string, fs.FileMode, control) (net.Listener, error) {
