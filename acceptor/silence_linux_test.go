@@ -414,3 +414,44 @@ func TestSilenceCosts(t *testing.T) {
 		})
 	}
 }
+
+// A Subtree's connection rests too, and its tree lives on meanwhile.
+func TestSilenceSubtree(t *testing.T) {
+	h := &host{gate: make(chan struct{})}
+	ctx := processtest.Context(t)
+	tree := func(_ context.Context, c *acceptor.Conn) (supervisor.Spec, error) {
+		p := h.protocol()
+		p.New = func(context.Context, *acceptor.Conn) (*guest, error) { return &guest{c, h}, nil }
+		return supervisor.Spec{Children: []supervisor.Child{acceptor.Speaker(c, p)}}, nil
+	}
+	pid, err := acceptor.Start(ctx, acceptor.Spec{Name: "street", Address: "127.0.0.1:0", Silence: 2 * time.Millisecond,
+		Protocol: acceptor.Subtree{Tree: tree}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := acceptor.Addr(ctx, pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &parlour{test: &test{T: t, ctx: ctx, pid: pid, host: h}, way: "tcp", rests: true, addr: addr}
+	a, b := p.enter(), p.enter()
+	for range 3 {
+		p.calm()
+		a.send(t, "y\n")
+		a.want(t, "echo: y")
+	}
+	p.calm()
+	a.Close()
+	for _, pid := range p.pid.Node().Processes() {
+		if strings.HasSuffix(pid.Path(), "/speaker") && pid.Alive() {
+			if err := process.Kill(ctx, pid); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	b.gone(t)
+	p.ended(nil)
+	if got := p.info().Ends; got["killed"] < 1 || got["killed"]+got["closed"] != 2 {
+		t.Errorf("ended %v, want two, at least one of them killed", got)
+	}
+}
