@@ -14,7 +14,10 @@ import (
 // stream ends. It tells the connection how that was and ends normally. One that comes
 // after a silence begins with the frames.
 func (c *connection[S]) read(ctx context.Context) error {
-	defer context.AfterFunc(ctx, c.interrupt)()
+	if err := process.Interrupt(ctx, c.interrupt); err != nil {
+		return err // it has ended
+	}
+	defer process.Interrupt(ctx, nil) // as above
 	to := process.Self(c.ctx)
 	sock, err := c.source(ctx, to)
 	for err == nil {
@@ -170,6 +173,11 @@ func (c *connection[S]) bring(ctx context.Context, to process.PID, msg any) erro
 // handled waits until the connection has handled what it was told; false: it
 // has ended.
 func (c *connection[S]) handled(ctx context.Context) bool {
+	select {
+	case _, ok := <-c.next: // as nearly always
+		return ok
+	default:
+	}
 	select {
 	case _, ok := <-c.next:
 		return ok

@@ -67,8 +67,9 @@ func (p *proc) cancelled() bool { return p.told || p.doomed() || p.state == dead
 // cancel is called when the ctx is done, for the reason that p has now. p.mu is
 // held.
 func (p *proc) cancel(after *aftermath) {
-	if p.x != nil && p.x.cancel != nil {
-		after.cancel, after.cause, p.x.cancel = p.x.cancel, p.cause(), nil
+	if x := p.x; x != nil && (x.cancel != nil || x.interrupt != nil) {
+		after.cancel, after.cause, after.interrupt = x.cancel, p.cause(), x.interrupt
+		x.cancel, x.interrupt = nil, nil
 	}
 }
 
@@ -91,12 +92,16 @@ type aftermath struct {
 	resumption
 	cancel    context.CancelCauseFunc
 	cause     error
+	interrupt func()
 	unsettled []*Pending
 }
 
 func (a *aftermath) now() {
 	if a.cancel != nil {
 		a.cancel(a.cause)
+	}
+	if a.interrupt != nil {
+		a.interrupt()
 	}
 	a.resumption.now()
 	if a.unsettled != nil {

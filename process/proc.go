@@ -129,11 +129,11 @@ type extension struct {
 	monitors  ordered.Set[*monitor] // monitors that it holds
 	keepers   ordered.Set[Keeper]   // told of its end before anybody else
 	asked     *error                // what its parent asked for, if reason is another by now
-	exiting   bool                  // Exit was called
 	outcome   error                 // what Exit was given
 	startErr  error                 // why Init failed
 	ctx       context.Context       // the real cancelCtx behind Done
 	cancel    context.CancelCauseFunc
+	interrupt func()        // see Interrupt
 	hard      chan struct{} // closed at doom; the Done of Terminate's ctx
 	wake      chan struct{} // wakes a parked process
 	stopping  *stopRequest  // the first, for one that is suspended
@@ -145,6 +145,7 @@ type extension struct {
 	graceTime *time.Timer
 	spared    bool // its Grace was given a second time
 	abandoned bool
+	exiting   bool // Exit was called
 }
 
 // ext returns the extension, made when first needed. p.mu is held.
