@@ -124,7 +124,9 @@ func circumstances(r *report) string {
 			versions = append(versions, p.name+" "+v)
 		}
 	}
-	fmt.Fprintf(&b, "- Versions: %s.\n", strings.Join(versions, "; "))
+	if versions != nil { // a program knows its own only if it was built with that of its repository
+		fmt.Fprintf(&b, "- Versions: %s.\n", strings.Join(versions, "; "))
+	}
 	for _, p := range peers {
 		if why := r.Absent[p.name]; why != "" {
 			fmt.Fprintf(&b, "- %s was not run: %s.\n", p.name, why)
