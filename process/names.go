@@ -62,13 +62,16 @@ func (t *names) find(name string) *proc {
 	return has
 }
 
-// missing is the error for a name that nobody has.
+// missing is the error for a name that nobody has. What is lost is looked at last:
+// it is noted before the name is free.
 func (t *names) missing(name string) error {
-	t.mu.Lock()
-	g := t.lost[name]
-	t.mu.Unlock()
+	var g *Group
 	if p := t.find(name); p != nil { // it is ending, and has its name to the last
 		g = p.origin.group
+	} else {
+		t.mu.Lock()
+		g = t.lost[name]
+		t.mu.Unlock()
 	}
 	err := noProc(name)
 	if g != nil && g.Explain != nil {

@@ -141,6 +141,16 @@ func (pid PID) Behaviour() Behaviour {
 	return pid.p.b
 }
 
+// Gone is the error of kind [ErrNoProc] for those who were about to use a process,
+// under that name, and find that it has ended. Its [Group] may explain it.
+func (pid PID) Gone(name string) error {
+	err := error(&ExitError{PID: pid, Name: name, Reason: ErrNoProc})
+	if g := pid.Group(); g != nil && g.Explain != nil {
+		return g.Explain(err)
+	}
+	return err
+}
+
 // A Typed behaviour has a typed reference for its processes, which a registry
 // gives to those who ask for it by name.
 type Typed interface {

@@ -299,6 +299,12 @@ func TestCrossing(t *testing.T) {
 		if err := call(a); !errors.Is(err, explained) || !errors.Is(err, process.ErrNoProc) {
 			t.Errorf("call to the dead of a group: %v, want it explained", err)
 		}
+		if err := target.Gone("it"); !errors.Is(err, explained) || !errors.Is(err, process.ErrNoProc) {
+			t.Errorf("one of a group that is gone: %v, want it explained", err)
+		}
+		if err := none.Gone("it"); errors.Is(err, explained) || !errors.Is(err, process.ErrNoProc) {
+			t.Errorf("one of no group that is gone: %v, want a plain noproc", err)
+		}
 		in(t, ctx, a, func(ctx context.Context) {
 			if _, err := process.Name("target").Resolve(ctx); !errors.Is(err, explained) {
 				t.Errorf("a name that went with its group: %v, want it explained", err)

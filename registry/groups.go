@@ -77,7 +77,7 @@ func (t *groups[G, R]) join(ctx context.Context, group G, refs []R, pids []proce
 // not in it already.
 func (t *groups[G, R]) keep(ctx context.Context, pids ...process.PID) error {
 	if t.closed {
-		return gone(t.pid, t.name)
+		return t.pid.Gone(t.name)
 	}
 	for i, pid := range pids {
 		if _, err := process.Keep(ctx, pid, t); err != nil {
@@ -101,7 +101,7 @@ func (t *groups[G, R]) leave(group G, pids []process.PID) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return gone(t.pid, t.name)
+		return t.pid.Gone(t.name)
 	}
 	var left []R
 	for _, pid := range pids {

@@ -58,14 +58,9 @@ func find[T process.Behaviour](ctx context.Context, name string) (table T, err e
 		return table, nil
 	}
 	if b == nil { // it ended this moment
-		return table, gone(pid, name)
+		return table, pid.Gone(name)
 	}
 	return table, fmt.Errorf("registry: %q is %v, a %T; wanted is a %T", name, pid, b, table)
-}
-
-// gone is the error for a table whose process has ended.
-func gone(pid process.PID, name string) error {
-	return &process.ExitError{PID: pid, Name: name, Reason: process.ErrNoProc}
 }
 
 // local resolves a process and makes sure that it is one of ctx's node.

@@ -43,7 +43,7 @@ func Listen[K comparable, V, M any](ctx context.Context, r Registry[K, V], as fu
 	t.lock()
 	defer t.unlock()
 	if t.closed {
-		return nil, nil, gone(t.pid, t.name)
+		return nil, nil, t.pid.Gone(t.name)
 	}
 	if _, err := process.Keep(ctx, f.PID(), t); err != nil {
 		return nil, nil, err

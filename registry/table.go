@@ -100,7 +100,7 @@ func (t *table[K, V]) register(ctx context.Context, key K, value V) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t.closed {
-		return gone(t.pid, t.name)
+		return t.pid.Gone(t.name)
 	}
 	if t.unique && p.byKey[key] != nil {
 		return &process.AlreadyStartedError{Name: t.title(key), PID: all(p.byKey, key)[0].PID}

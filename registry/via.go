@@ -54,7 +54,7 @@ func typed[R any](pid process.PID, name string) (R, error) {
 		}
 		return none, fmt.Errorf("registry: %q is %v, a %T; the key is for a %T", name, pid, ref, none)
 	case nil: // it ended this moment
-		return none, gone(pid, name)
+		return none, pid.Gone(name)
 	}
 	return none, fmt.Errorf("registry: %q is %v, which has no typed reference; the key is for a %T", name, pid, none)
 }

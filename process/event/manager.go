@@ -50,7 +50,7 @@ func As[E any](pid process.PID) (Manager[E], error) {
 	case *manager[E]:
 		return Manager[E]{pid}, nil
 	case nil:
-		return Manager[E]{}, &process.ExitError{PID: pid, Name: pid.Path(), Reason: process.ErrNoProc}
+		return Manager[E]{}, pid.Gone(pid.Path())
 	case process.Typed:
 		return Manager[E]{}, fmt.Errorf("event: %v is a %T, not a %T", pid, b.TypedRef(pid), Manager[E]{})
 	}

@@ -34,7 +34,7 @@ func As[S any](pid process.PID) (Ref[S], error) {
 	case *core[S]:
 		return Ref[S]{pid}, nil
 	case nil:
-		return Ref[S]{}, &process.ExitError{PID: pid, Name: pid.Path(), Reason: process.ErrNoProc}
+		return Ref[S]{}, pid.Gone(pid.Path())
 	case process.Typed:
 		return Ref[S]{}, fmt.Errorf("server: %v is a %T, not a %T", pid, b.TypedRef(pid), Ref[S]{})
 	}

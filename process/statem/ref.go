@@ -34,7 +34,7 @@ type Target[E any] interface {
 func As[E any](pid process.PID) (Ref[E], error) {
 	switch b := pid.Behaviour().(type) {
 	case nil:
-		return Ref[E]{}, &process.ExitError{PID: pid, Name: pid.Path(), Reason: process.ErrNoProc}
+		return Ref[E]{}, pid.Gone(pid.Path())
 	case process.Typed:
 		ref, ok := b.TypedRef(pid).(Ref[E])
 		if !ok {
