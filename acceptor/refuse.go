@@ -55,11 +55,12 @@ func (r *refusals) counts() (by map[Refusal]uint64, all uint64) {
 	return by, all
 }
 
-// refuse resets a connection that will not be served, counts it, and says so.
+// refuse counts a connection that will not be served, resets it, and says so. Who has
+// seen the reset finds it counted.
 func (l *listener) refuse(ctx context.Context, raw net.Conn, why Refusal, reason error) {
 	peer := raw.RemoteAddr()
-	reset(raw)
 	l.refusals.of(why).Add(1)
+	reset(raw)
 	level, text := process.LevelWarn, ""
 	switch why {
 	case Full:
