@@ -161,9 +161,7 @@ func (p *proc) do(ctx context.Context, to *proc, req Requester, kind envKind) er
 
 // hangUp ends a call, whatever came of it.
 func (p *proc) hangUp(to *proc, w *waiter) {
-	to.mu.Lock()
-	to.callers.remove(w, calleeSide)
-	to.mu.Unlock()
+	to.dropCaller(w)
 	p.dropWait(w)
 	p.node.waiters.of(p).put(w)
 }

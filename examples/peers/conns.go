@@ -76,13 +76,8 @@ func (o options) runConns(ctx context.Context) error {
 		return err
 	}
 	fmt.Print(connTable(r))
-	if r.Machine.busy() {
-		fmt.Printf("\nThe machine was busy (load %.2f in the minute before): these figures are noise.\n", r.Machine.Load)
-	}
-	if o.out != "" {
-		if err := errors.Join(save(o.out, r), publish(o.out, r.connFiles)); err != nil {
-			return err
-		}
+	if err := o.keep(r, r.Machine, r.connFiles); err != nil {
+		return err
 	}
 	return r.own()
 }

@@ -77,16 +77,8 @@ func (o options) grow(ctx context.Context) error {
 		return err
 	}
 	fmt.Print(growthTable(g), g.remarks())
-	if g.Machine.busy() {
-		fmt.Printf("\nThe machine was busy (load %.2f in the minute before): these figures are noise.\n", g.Machine.Load)
-	}
-	if o.out != "" {
-		if err := save(o.out, g); err != nil {
-			return err
-		}
-		if err := publish(o.out, g.files); err != nil {
-			return err
-		}
+	if err := o.keep(g, g.Machine, g.files); err != nil {
+		return err
 	}
 	return g.faults()
 }

@@ -90,18 +90,24 @@ func (o options) run(ctx context.Context) error {
 		return err
 	}
 	fmt.Print(goalTable(r), peerTable(r), remarks(r))
-	if r.Machine.busy() {
-		fmt.Printf("\nThe machine was busy (load %.2f in the minute before): these figures are noise.\n", r.Machine.Load)
-	}
-	if o.out != "" {
-		if err := save(o.out, r); err != nil {
-			return err
-		}
-		if err := publish(o.out, r.files); err != nil {
-			return err
-		}
+	if err := o.keep(r, r.Machine, r.files); err != nil {
+		return err
 	}
 	return r.own()
+}
+
+// keep writes what was measured, and what is made of it, where that was asked for.
+func (o options) keep(results any, m machine, files func(name string) map[string]string) error {
+	if m.busy() {
+		fmt.Printf("\nThe machine was busy (load %.2f in the minute before): these figures are noise.\n", m.Load)
+	}
+	if o.out == "" {
+		return nil
+	}
+	if err := save(o.out, results); err != nil {
+		return err
+	}
+	return publish(o.out, files)
 }
 
 // measure builds everything and runs it.
